@@ -1,0 +1,19 @@
+//! What a run leaves behind: stages, histograms, their files and tables, the summary.
+//!
+//! Each program writes its part with these types, and `tickspin` joins the parts, so the words and
+//! the shapes stand here once. Everything in this package is cold: it allocates, formats and does
+//! file I/O, and is the wrong thing to call from a pinned thread.
+//! It knows nothing of rings, clocks or feeds: values come in as nanoseconds, facts as pairs.
+#![forbid(unsafe_code)]
+
+pub mod hgrm; // percentile text files, as HdrHistogram's Java library prints them
+pub mod histogram; // one stage's values, and the percentiles we quote
+pub mod hlog; // interval logs: write ours, read anyone's
+pub mod out; // the result folder: made late, checked early, never overwritten by accident
+pub mod stage; // the names of what is measured, and what each means
+pub mod summary; // the JSON object of a run, and the parts that each program adds
+pub mod table; // text tables for the terminal
+
+pub use histogram::{Histogram, Percentiles};
+pub use stage::Stage;
+pub use summary::{EnginePart, FeedPart, Summary};

@@ -1,0 +1,103 @@
+//! Text tables for the terminal: right-aligned numbers, units in the head, one row a stage.
+
+use crate::histogram::Percentiles;
+use crate::stage::Stage;
+use std::collections::BTreeMap;
+
+/// A table of text cells; the first column is left-aligned, the others right-aligned.
+#[derive(Clone, Debug, Default)]
+pub struct Table {
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// A table with its head row.
+    #[must_use]
+    pub fn new(head: &[&str]) -> Table {
+        Table { rows: vec![head.iter().map(|&cell| cell.to_owned()).collect()] }
+    }
+
+    /// Appends a row.
+    pub fn row(&mut self, cells: Vec<String>) {
+        self.rows.push(cells);
+    }
+
+    /// Column widths from the cells, two spaces between columns, no trailing blanks.
+    #[must_use]
+    pub fn render(&self) -> String {
+        let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
+        let width = |column: usize| {
+            self.rows
+                .iter()
+                .filter_map(|row| row.get(column))
+                .map(|cell| cell.chars().count())
+                .max()
+                .unwrap_or(0)
+        };
+        let widths: Vec<usize> = (0..columns).map(width).collect();
+        let mut text = String::new();
+        for row in &self.rows {
+            let mut line = String::new();
+            for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
+                match column {
+                    0 => line.push_str(&format!("{cell:<width$}")),
+                    _ => line.push_str(&format!("  {cell:>width$}")),
+                }
+            }
+            text.push_str(line.trim_end());
+            text.push('\n');
+        }
+        text
+    }
+}
+
+/// `1234567` as `1,234,567`.
+#[must_use]
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// The table of a run: one row a stage, values in ns, a dash where there are none.
+#[must_use]
+pub fn latency(latency_ns: &BTreeMap<String, Percentiles>) -> String {
+    let mut table =
+        Table::new(&["ns", "count", "min", "p50", "p90", "p99", "p99.9", "p99.99", "max"]);
+    for stage in Stage::ALL {
+        let Some(p) = latency_ns.get(stage.name()) else { continue };
+        let mut cells = vec![stage.name().to_owned(), grouped(p.count)];
+        cells.extend(
+            [p.min, p.p50, p.p90, p.p99, p.p999, p.p9999, p.max]
+                .map(|value| value.map_or_else(|| "-".to_owned(), grouped)),
+        );
+        table.row(cells);
+    }
+    table.render()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped_by_thousands() {
+        for (number, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")] {
+            assert_eq!(grouped(number), text);
+        }
+    }
+
+    #[test]
+    fn columns_line_up_and_nothing_trails() {
+        let mut table = Table::new(&["ns", "p50"]);
+        table.row(vec!["service".into(), "1,024".into()]);
+        table.row(vec!["ring".into(), "9".into()]);
+        assert_eq!(table.render(), "ns         p50\nservice  1,024\nring         9\n");
+    }
+}
