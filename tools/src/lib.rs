@@ -1,1 +1,37 @@
-//! Placeholder.
+//! One program, one file a command.
+//!
+//! `tickspin` starts the two programs of a run, reads what they leave behind, looks at running
+//! rings without touching them, and measures what the machine allows at best.
+//! Everything here is cold, except the measuring loops of [`handoff`].
+//! It links neither `engine` nor `feed-sim`: it finds them beside itself and asks for their build.
+#![forbid(unsafe_code)]
+
+pub mod cmd; // the commands, one file each
+pub mod error; // one line and an exit code: what every command fails with
+pub mod handoff; // how fast two cores of this machine can hand something over
+pub mod print; // standard output, where a closed pipe is success
+
+use clap::Parser;
+use std::process::ExitCode;
+
+/// A low-latency, busy-polling market data engine: run it, watch it, read what it leaves behind.
+#[derive(Debug, Parser)]
+#[command(name = "tickspin", version = env!("TICKSPIN_BUILD"), max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: cmd::Command,
+}
+
+/// Reads the command line, runs the command, says what failed on one line of standard error.
+#[must_use]
+pub fn main() -> ExitCode {
+    tickspin_host::process::quiet_pipes();
+    let cli = Cli::parse();
+    match cmd::run(&cli.command) {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => {
+            print::complain(&failure);
+            ExitCode::from(failure.exit)
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! Standard output, where a closed pipe is success: nobody wants the rest.
+
+use crate::error::Failure;
+use std::io::{self, Write};
+
+/// Prints `text` and flushes it. A reader that has gone away is no failure.
+///
+/// # Errors
+/// Exit code 1: standard output cannot be written (a full disk behind it).
+pub fn out(text: &str) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if !tickspin_host::process::is_closed_pipe(&error) => {
+            Err(Failure::failed(format_args!("standard output: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Prints one JSON object, indented, with a line end.
+///
+/// # Errors
+/// As [`out`].
+pub fn json(value: &impl serde::Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(value)
+        .map_err(|error| Failure::failed(format_args!("cannot write this as JSON: {error}")))?;
+    out(&format!("{text}\n"))
+}
+
+/// One line on standard error, `tickspin: …`; a closed one is nobody's concern.
+pub fn complain(message: &impl std::fmt::Display) {
+    let _ = writeln!(io::stderr(), "tickspin: {message}");
+}
