@@ -1,0 +1,238 @@
+//! [`Stream`]: the bytes of a recording, unwrapped, through one fixed buffer.
+//!
+//! The container is found by its first bytes, never by its name.
+//! Reading is by the caller's thread and in blocks: a gzip day of some 5 GB passes through
+//! [`BUFFER_BYTES`] of memory at a few hundred MB/s, so whoever paces events reads ahead.
+
+use crate::error::RecordingError;
+use flate2::read::MultiGzDecoder;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Chain, Cursor, ErrorKind, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+/// Unwrapped bytes held at once. Any framing with a 16-bit length (65,537 bytes) fits four times,
+/// so few bytes are moved when it is refilled; larger was not faster.
+pub const BUFFER_BYTES: usize = 256 * 1024;
+
+/// The most that is asked of a decompressor at once: what it had unpacked in a call that fails is
+/// lost with the call.
+const UNPACK_BYTES_MAX: usize = 16 * 1024;
+
+/// What a recording is wrapped in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Container {
+    /// Nothing.
+    Plain,
+    /// One or more gzip members, one after the other.
+    Gzip,
+}
+
+impl fmt::Display for Container {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Container::Plain => "plain",
+            Container::Gzip => "gzip",
+        })
+    }
+}
+
+/// Why a stream has no more bytes.
+#[derive(Debug)]
+pub enum StreamEnd {
+    /// The recording's last byte was read.
+    Clean,
+    /// The container breaks off.
+    Cut,
+    /// The container is damaged; what its decoder said.
+    Corrupt(String),
+    /// The operating system refused to go on.
+    Failed(io::Error),
+}
+
+enum Bytes {
+    Plain(File),
+    /// The magic was read to know it and cannot be unread from a pipe, so it goes in front again.
+    Gzip(Box<MultiGzDecoder<Chain<Cursor<[u8; 2]>, File>>>),
+}
+
+/// A recording's bytes, unwrapped, as a window that slides over the file.
+///
+/// ```text
+///   0 … taken │ taken … filled │ filled … BUFFER_BYTES
+///     used    │  window()      │   free
+/// ```
+pub struct Stream {
+    path: PathBuf,
+    /// Shares its position with the one in `bytes`.
+    file: File,
+    container: Container,
+    bytes: Bytes,
+    buffer: Box<[u8]>,
+    taken: usize,
+    filled: usize,
+    /// Unwrapped bytes read from the file.
+    read: u64,
+    end: Option<StreamEnd>,
+}
+
+impl Stream {
+    /// Opens `path` and finds out what it is wrapped in.
+    ///
+    /// # Errors
+    /// Missing, permission, or whatever else the system has against it.
+    pub fn open(path: &Path) -> Result<Stream, RecordingError> {
+        let fault = |doing| move |source| RecordingError::io(path, doing, source);
+        let file = File::open(path).map_err(fault("opening it"))?;
+        let mut stream = Stream {
+            path: path.to_owned(),
+            bytes: Bytes::Plain(file.try_clone().map_err(fault("opening it"))?),
+            file,
+            container: Container::Plain,
+            buffer: vec![0; BUFFER_BYTES].into_boxed_slice(),
+            taken: 0,
+            filled: 0,
+            read: 0,
+            end: None,
+        };
+        stream.start().map_err(fault("reading its first bytes"))?;
+        Ok(stream)
+    }
+
+    /// Back to the first byte of the same file, even where its name has gone. A pipe cannot do it.
+    ///
+    /// # Errors
+    /// What the system has against it.
+    pub fn rewind(&mut self) -> Result<(), RecordingError> {
+        self.restart().map_err(|source| RecordingError::io(&self.path, "rewinding it", source))
+    }
+
+    fn restart(&mut self) -> io::Result<()> {
+        self.file.seek(SeekFrom::Start(0))?;
+        self.start()
+    }
+
+    /// The file stands at its first byte; the first two say what it is wrapped in. (Read as a
+    /// BinaryFILE's length they would be 8,075, which no message has.)
+    fn start(&mut self) -> io::Result<()> {
+        (self.taken, self.filled, self.read, self.end) = (0, 0, 0, None);
+        let mut magic = [0; 2];
+        let mut len = 0;
+        while len < magic.len() {
+            match self.file.read(&mut magic[len..]) {
+                Ok(0) => break,
+                Ok(count) => len += count,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let file = self.file.try_clone()?;
+        if magic == [0x1F, 0x8B] {
+            self.container = Container::Gzip;
+            self.bytes = Bytes::Gzip(Box::new(MultiGzDecoder::new(Cursor::new(magic).chain(file))));
+        } else {
+            self.container = Container::Plain;
+            self.bytes = Bytes::Plain(file);
+            self.buffer[..len].copy_from_slice(&magic[..len]);
+            (self.filled, self.read) = (len, len as u64);
+        }
+        Ok(())
+    }
+
+    /// The bytes that were read and not taken.
+    #[must_use]
+    pub fn window(&self) -> &[u8] {
+        &self.buffer[self.taken..self.filled]
+    }
+
+    /// Takes `count` bytes off the front of the window.
+    ///
+    /// # Panics
+    /// When the window is shorter.
+    pub fn take(&mut self, count: usize) {
+        assert!(count <= self.filled - self.taken, "more taken than there is");
+        self.taken += count;
+    }
+
+    /// Reads until the window holds `needed` bytes (at most [`BUFFER_BYTES`]) or there are no more;
+    /// true where it does. What the file ended with is [`end`](Stream::end)'s to tell.
+    pub fn fill(&mut self, needed: usize) -> bool {
+        assert!(needed <= BUFFER_BYTES, "the buffer is smaller");
+        if self.taken + needed > BUFFER_BYTES || self.taken == self.filled {
+            self.buffer.copy_within(self.taken..self.filled, 0);
+            self.filled -= self.taken;
+            self.taken = 0;
+        }
+        while self.filled - self.taken < needed && self.end.is_none() {
+            let free = &mut self.buffer[self.filled..];
+            let outcome = match &mut self.bytes {
+                Bytes::Plain(file) => file.read(free),
+                Bytes::Gzip(decoder) => {
+                    let len = free.len().min(UNPACK_BYTES_MAX);
+                    decoder.read(&mut free[..len])
+                }
+            };
+            match outcome {
+                Ok(0) => self.end = Some(StreamEnd::Clean),
+                Ok(count) => {
+                    self.filled += count;
+                    self.read += count as u64;
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => self.end = Some(self.sorted(error)),
+            }
+        }
+        self.filled - self.taken >= needed
+    }
+
+    fn sorted(&self, error: io::Error) -> StreamEnd {
+        match (self.container, error.kind()) {
+            (Container::Gzip, ErrorKind::UnexpectedEof) => StreamEnd::Cut,
+            (Container::Gzip, ErrorKind::InvalidInput | ErrorKind::InvalidData) => {
+                StreamEnd::Corrupt(error.to_string())
+            }
+            _ => StreamEnd::Failed(error),
+        }
+    }
+
+    /// Why there are no more bytes; `None` while there may be.
+    #[must_use]
+    pub fn end(&self) -> Option<&StreamEnd> {
+        self.end.as_ref()
+    }
+
+    /// The end again, to be kept by who reports it; afterwards the stream counts as clean.
+    pub(crate) fn take_end(&mut self) -> StreamEnd {
+        self.end.replace(StreamEnd::Clean).unwrap_or(StreamEnd::Clean)
+    }
+
+    /// Unwrapped bytes read so far, those in the window counted.
+    #[must_use]
+    pub fn read_bytes(&self) -> u64 {
+        self.read
+    }
+
+    /// What the recording is wrapped in.
+    #[must_use]
+    pub fn container(&self) -> Container {
+        self.container
+    }
+
+    /// The file, as it was named to us.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl fmt::Debug for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stream")
+            .field("path", &self.path)
+            .field("container", &self.container)
+            .field("read", &self.read)
+            .field("window", &(self.filled - self.taken))
+            .field("end", &self.end)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,286 @@
+//! [`ItchFile`]: a recorded ITCH 5.0 day in BinaryFILE framing, plain or gzip, as a stream of events.
+//!
+//! ```text
+//! file ─► Stream (unwrap) ─► Framing (records) ─► check type and length ─► raw() message() event
+//!                                                   └─ unknown: stepped over and counted
+//! ```
+//!
+//! Memory is one buffer whatever the size of the file; nothing is decoded ahead.
+//! A damaged file is read to the damage: the error comes after the last whole record before it.
+
+use crate::container::{Container, Stream, StreamEnd};
+use crate::error::{Damage, Fault, RecordingError};
+use crate::{EventReader, foreign};
+use std::path::Path;
+use tickspin_wire::binaryfile::{Framing, PREFIX_BYTES, Step};
+use tickspin_wire::itch50::{self, Message};
+use tickspin_wire::{Event, normalize};
+
+/// How the format is named in messages.
+pub(crate) const FORMAT: &str = "ITCH BinaryFILE";
+
+/// What went by since the file was opened or rewound.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counts {
+    by_type: [u64; 256],
+    messages: u64,
+    unknown_types: u64,
+    unexpected_lengths: u64,
+    reserved_locates: u64,
+}
+
+impl Counts {
+    const ZERO: Counts = Counts {
+        by_type: [0; 256],
+        messages: 0,
+        unknown_types: 0,
+        unexpected_lengths: 0,
+        reserved_locates: 0,
+    };
+
+    /// Messages of one type that were handed out.
+    #[must_use]
+    pub fn of(&self, kind: u8) -> u64 {
+        self.by_type[kind as usize]
+    }
+
+    /// Messages of all types that were handed out.
+    #[must_use]
+    pub fn messages(&self) -> u64 {
+        self.messages
+    }
+
+    /// Types with their number of messages, ordered by type byte, those that did not occur left out.
+    pub fn by_type(&self) -> impl Iterator<Item = (u8, u64)> {
+        (0..=u8::MAX).zip(self.by_type).filter(|&(_, count)| count > 0)
+    }
+
+    /// Records stepped over because their first byte is no type we know.
+    #[must_use]
+    pub fn unknown_types(&self) -> u64 {
+        self.unknown_types
+    }
+
+    /// Records stepped over because their type has another length.
+    #[must_use]
+    pub fn unexpected_lengths(&self) -> u64 {
+        self.unexpected_lengths
+    }
+
+    /// Messages handed out as `Info` because their locate stands for all instruments.
+    #[must_use]
+    pub fn reserved_locates(&self) -> u64 {
+        self.reserved_locates
+    }
+}
+
+/// An open ITCH recording.
+#[derive(Debug)]
+pub struct ItchFile {
+    stream: Stream,
+    framing: Framing,
+    /// Bytes of the window that the current message takes, prefix counted; 0 before the first.
+    current: usize,
+    counts: Counts,
+    truncated: bool,
+}
+
+impl ItchFile {
+    /// Opens `path`, whatever its name, and makes sure that it is an ITCH BinaryFILE.
+    ///
+    /// # Errors
+    /// Missing, permission, empty, foreign, or what else the system has against it.
+    /// A cut file opens: what is whole in it can be read.
+    pub fn open(path: impl AsRef<Path>) -> Result<ItchFile, RecordingError> {
+        let mut stream = Stream::open(path.as_ref())?;
+        foreign::refuse(&mut stream)?;
+        Ok(ItchFile {
+            stream,
+            framing: Framing::new(),
+            current: 0,
+            counts: Counts::ZERO,
+            truncated: false,
+        })
+    }
+
+    /// Steps to the next message of a known type; false at the end of the recording.
+    ///
+    /// # Errors
+    /// Cut, corrupt, or a failure of the system; told once, afterwards the recording is at its end.
+    pub fn advance(&mut self) -> Result<bool, RecordingError> {
+        self.stream.take(std::mem::take(&mut self.current));
+        loop {
+            match self.framing.step(self.stream.window()) {
+                Step::Record(record) => {
+                    let taken = PREFIX_BYTES + record.len();
+                    if self.counts.add(record) {
+                        self.current = taken;
+                        return Ok(true);
+                    }
+                    self.stream.take(taken);
+                }
+                Step::Partial { needed } => {
+                    if !self.stream.fill(needed) {
+                        return self.finish();
+                    }
+                }
+                Step::End => return Ok(false),
+            }
+        }
+    }
+
+    /// The stream gave all it has; what is in the window is no whole record.
+    #[cold]
+    fn finish(&mut self) -> Result<bool, RecordingError> {
+        let damage = Damage {
+            container: self.stream.container(),
+            record: self.framing.records(),
+            offset: self.stream.read_bytes(),
+        };
+        let left = self.stream.window().len();
+        let whole = self.framing.finish(self.stream.window()).is_ok();
+        self.stream.take(left);
+        let path = self.stream.path().to_owned();
+        let fault = match self.stream.take_end() {
+            StreamEnd::Clean if whole => return Ok(false),
+            StreamEnd::Clean | StreamEnd::Cut => Fault::Cut(damage),
+            StreamEnd::Corrupt(rule) => Fault::Corrupt { damage, rule },
+            StreamEnd::Failed(source) => {
+                self.truncated = true;
+                return Err(RecordingError::io(&path, "reading it", source));
+            }
+        };
+        self.truncated = true;
+        Err(RecordingError::new(&path, fault))
+    }
+
+    /// The current message's bytes, type byte first; empty before the first
+    /// [`advance`](ItchFile::advance) and after the last.
+    #[must_use]
+    pub fn raw(&self) -> &[u8] {
+        self.stream.window().get(PREFIX_BYTES..self.current).unwrap_or(&[])
+    }
+
+    /// The current message, decoded; `None` where there is none.
+    #[must_use]
+    pub fn message(&self) -> Option<Message> {
+        itch50::decode(self.raw()).ok()
+    }
+
+    /// Steps to the next message and gives it decoded; `None` at the end.
+    ///
+    /// # Errors
+    /// Those of [`advance`](ItchFile::advance).
+    pub fn next_message(&mut self) -> Result<Option<Message>, RecordingError> {
+        Ok(if self.advance()? { self.message() } else { None })
+    }
+
+    /// Steps to the next message and gives what it means; `None` at the end. Each message is one
+    /// event.
+    ///
+    /// # Errors
+    /// Those of [`advance`](ItchFile::advance).
+    pub fn next_event(&mut self) -> Result<Option<Event>, RecordingError> {
+        Ok(if self.advance()? { normalize::itch_event(self.raw()).ok() } else { None })
+    }
+
+    /// Back to the first message, all counts at 0. The file itself is read again, not its name; a
+    /// pipe cannot do it.
+    ///
+    /// # Errors
+    /// What the system has against it.
+    pub fn rewind(&mut self) -> Result<(), RecordingError> {
+        self.stream.rewind()?;
+        self.framing = Framing::new();
+        self.current = 0;
+        self.counts = Counts::ZERO;
+        self.truncated = false;
+        Ok(())
+    }
+
+    /// What went by since the file was opened or rewound.
+    #[must_use]
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// Messages handed out: those of known type and length.
+    #[must_use]
+    pub fn messages(&self) -> u64 {
+        self.counts.messages
+    }
+
+    /// Whole records read, those stepped over counted.
+    #[must_use]
+    pub fn records(&self) -> u64 {
+        self.framing.records()
+    }
+
+    /// The recording did not reach its end; the error that said so was handed out.
+    #[must_use]
+    pub fn truncated(&self) -> bool {
+        self.truncated
+    }
+
+    /// The end marker was seen; bytes behind it are not looked at. The official day files have none.
+    #[must_use]
+    pub fn has_end_marker(&self) -> bool {
+        self.framing.is_ended()
+    }
+
+    /// What the recording is wrapped in.
+    #[must_use]
+    pub fn container(&self) -> Container {
+        self.stream.container()
+    }
+
+    /// The file, as it was named to us.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.stream.path()
+    }
+}
+
+impl Counts {
+    /// True for a message to hand out.
+    #[inline]
+    fn add(&mut self, record: &[u8]) -> bool {
+        match itch50::check(record) {
+            Ok(kind) => {
+                self.by_type[kind as usize] += 1;
+                self.messages += 1;
+                self.reserved_locates += u64::from(normalize::has_reserved_locate(record));
+                true
+            }
+            Err(error) => {
+                match error.rule {
+                    tickspin_wire::Rule::Length { .. } => self.unexpected_lengths += 1,
+                    _ => self.unknown_types += 1,
+                }
+                false
+            }
+        }
+    }
+}
+
+impl EventReader for ItchFile {
+    fn next_event(&mut self) -> Result<Option<Event>, RecordingError> {
+        ItchFile::next_event(self)
+    }
+
+    fn rewind(&mut self) -> Result<(), RecordingError> {
+        ItchFile::rewind(self)
+    }
+
+    fn messages(&self) -> u64 {
+        ItchFile::messages(self)
+    }
+
+    fn skipped(&self) -> u64 {
+        self.counts.unknown_types + self.counts.unexpected_lengths
+    }
+
+    fn truncated(&self) -> bool {
+        ItchFile::truncated(self)
+    }
+}
