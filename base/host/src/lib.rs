@@ -1,0 +1,37 @@
+//! The machine under us: clock, cores, memory, process.
+//!
+//! A floor: it knows nothing of rings, books or files of ours, and everything here is either one
+//! instruction (a clock read, a `pause`, a load of the stop flag) or a call for the cold side of
+//! a program.
+//! Nothing here degrades in silence.
+//! What was asked for and not got comes back as an error that names the cause and the command
+//! that mends it; what merely is not known on this host (a missing file under `/sys`) is absent.
+//!
+//! In the order a reader should meet them:
+//!
+//! | module | what | cost |
+//! |---|---|---|
+//! | [`clock`] | the TSC: read it, calibrate it, convert it | a read ~10 ns, a conversion ~2 ns |
+//! | [`wait`] | what a loop does when there is nothing to do: a type, not a branch | one `pause` |
+//! | [`cpu`] | which cores exist, pinning, priority, a plan for two spinners | cold |
+//! | [`memory`] | lock, prefault, tables that the hot loop borrows | cold, once |
+//! | [`process`] | the stop flag, what the kernel did to a thread | the flag: one load |
+//! | [`facts`] | what this machine is, for reports | cold |
+//!
+//! Linux on x86-64 only: anything else is a compile error, because a clock that silently means
+//! something else is worse than none.
+//!
+//! `unsafe` is allowed here and in the ring; each block is one operation with its proof.
+
+#[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
+compile_error!("tickspin-host reads the x86-64 TSC and Linux's /proc and /sys: no other target");
+
+mod calibrate;
+pub mod clock;
+pub mod cpu;
+pub mod facts;
+pub mod memory;
+mod plan;
+pub mod process;
+mod text;
+pub mod wait;
