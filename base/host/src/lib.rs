@@ -15,6 +15,7 @@
 //! | [`wait`] | what a loop does when there is nothing to do: a type, not a branch | one `pause` |
 //! | [`cpu`] | which cores exist, pinning, priority, a plan for two spinners | cold |
 //! | [`memory`] | lock, prefault, tables that the hot loop borrows | cold, once |
+//! | [`child`] | processes that we start: told to stop, and gone when we are | cold |
 //! | [`process`] | the stop flag, what the kernel did to a thread | the flag: one load |
 //! | [`facts`] | what this machine is, for reports | cold |
 //!
@@ -27,6 +28,7 @@
 compile_error!("tickspin-host reads the x86-64 TSC and Linux's /proc and /sys: no other target");
 
 mod calibrate;
+pub mod child;
 pub mod clock;
 pub mod cpu;
 pub mod facts;
