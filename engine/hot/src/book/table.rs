@@ -1,0 +1,309 @@
+//! Orders by id: open addressing, linear probing, deletion by backward shift.
+//!
+//! Ids are whatever the venue says: neither small nor monotonic, 0 and `u64::MAX` included. The
+//! hash folds the 128-bit product of the seeded id with an odd constant, one multiplication, so
+//! that neither strides nor ids chosen in ignorance of the seed pile up.
+//! Deletion moves later entries of the cluster back over the hole: no tombstones, so a table that
+//! saw a billion deletions probes like a new one.
+//! Never more than half full ([`super::BookSize::order_slots`]): two entries share a line, and a
+//! look-up costs one miss nearly always.
+//! An entry belongs to the table's present generation or is vacant, so clearing is one increment.
+
+use super::BookSizeError;
+use tickspin_wire::num::{InstrumentId, Px, Qty, Side};
+
+/// One order, 32 bytes. Zeros are a vacant slot.
+///
+/// ```text
+/// byte 0    8    16    24          28          30    31
+///      │ id │ px │ qty │ generation │ instrument │side│ – │
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct OrderSlot {
+    pub(super) id: u64,
+    pub(super) px: i64,
+    pub(super) qty: u64,
+    generation: u32,
+    pub(super) instrument: u16,
+    is_ask: u8,
+    reserved: u8,
+}
+
+const _: () = assert!(core::mem::size_of::<OrderSlot>() == 32, "two to a line");
+
+impl OrderSlot {
+    #[inline]
+    pub(super) const fn new(
+        id: u64,
+        px: Px,
+        qty: Qty,
+        instrument: InstrumentId,
+        side: Side,
+    ) -> OrderSlot {
+        OrderSlot {
+            id,
+            px: px.0,
+            qty: qty.0,
+            generation: 0,
+            instrument: instrument.0,
+            is_ask: matches!(side, Side::Ask) as u8,
+            reserved: 0,
+        }
+    }
+
+    /// The same instrument and side under another id, price and quantity.
+    #[inline]
+    pub(super) const fn replaced_by(self, id: u64, px: Px, qty: Qty) -> OrderSlot {
+        OrderSlot { id, px: px.0, qty: qty.0, ..self }
+    }
+
+    #[inline]
+    pub(super) const fn side(&self) -> Side {
+        if self.is_ask == 0 { Side::Bid } else { Side::Ask }
+    }
+}
+
+/// Where a look-up ended.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// The order, and its slot.
+    At(usize, OrderSlot),
+    /// Not there; it would go here.
+    Vacant(usize),
+}
+
+/// 2^64 divided by the golden ratio, odd: spreads neighbouring ids over the whole range.
+const MULTIPLIER: u64 = 0x9E37_79B9_7F4A_7C15;
+
+#[derive(Debug)]
+pub(super) struct OrderTable<'m> {
+    slots: &'m mut [OrderSlot],
+    mask: usize,
+    seed: u64,
+    /// From 1; entries of another generation are vacant.
+    generation: u32,
+    len: usize,
+}
+
+impl<'m> OrderTable<'m> {
+    pub(super) fn new(
+        slots: &'m mut [OrderSlot],
+        seed: u64,
+    ) -> Result<OrderTable<'m>, BookSizeError> {
+        let len = slots.len();
+        if !len.is_power_of_two() || !(8..=1 << 31).contains(&len) {
+            return Err(BookSizeError::Orders(len));
+        }
+        slots.fill(OrderSlot::default());
+        Ok(OrderTable { slots, mask: len - 1, seed, generation: 1, len: 0 })
+    }
+
+    /// Most orders: half of the slots.
+    pub(super) const fn capacity(&self) -> usize {
+        (self.mask + 1) / 2
+    }
+
+    #[inline]
+    pub(super) const fn is_full(&self) -> bool {
+        self.len >= self.capacity()
+    }
+
+    #[inline]
+    fn home(&self, id: u64) -> usize {
+        let product = u128::from(id ^ self.seed) * u128::from(MULTIPLIER);
+        ((product >> 64) as u64 ^ product as u64) as usize & self.mask
+    }
+
+    #[inline]
+    pub(super) fn find(&self, id: u64) -> Found {
+        let mut at = self.home(id);
+        // Ends: at least half of the slots are vacant.
+        while let Some(slot) = self.slots.get(at) {
+            if slot.generation != self.generation {
+                break;
+            }
+            if slot.id == id {
+                return Found::At(at, *slot);
+            }
+            at = (at + 1) & self.mask;
+        }
+        Found::Vacant(at)
+    }
+
+    /// Fills the vacant slot that [`OrderTable::find`] gave, with nothing changed in between.
+    #[inline]
+    pub(super) fn insert(&mut self, at: usize, entry: OrderSlot) {
+        if let Some(slot) = self.slots.get_mut(at) {
+            *slot = OrderSlot { generation: self.generation, ..entry };
+            self.len += 1;
+        }
+    }
+
+    /// Takes `qty` off the order in `at`; the caller knows that more is there.
+    #[inline]
+    pub(super) fn reduce(&mut self, at: usize, qty: u64) {
+        if let Some(slot) = self.slots.get_mut(at) {
+            slot.qty -= qty;
+        }
+    }
+
+    /// Empties the slot of an order and closes the gap.
+    #[inline]
+    pub(super) fn remove(&mut self, at: usize) {
+        let mut hole = at;
+        let mut next = at;
+        loop {
+            next = (next + 1) & self.mask;
+            let Some(&slot) = self.slots.get(next) else { break };
+            if slot.generation != self.generation {
+                break;
+            }
+            // It may move back when its home is not between the hole and where it is: when it is
+            // at least as far from home as from the hole.
+            let from_home = next.wrapping_sub(self.home(slot.id)) & self.mask;
+            let from_hole = next.wrapping_sub(hole) & self.mask;
+            if from_home >= from_hole {
+                if let Some(place) = self.slots.get_mut(hole) {
+                    *place = slot;
+                }
+                hole = next;
+            }
+        }
+        if let Some(place) = self.slots.get_mut(hole) {
+            *place = OrderSlot::default();
+        }
+        self.len -= 1;
+    }
+
+    /// Takes all orders of one instrument out. Walks the whole table.
+    pub(super) fn remove_instrument(&mut self, instrument: u16) {
+        let mut at = 0;
+        while let Some(slot) = self.slots.get(at) {
+            if slot.generation == self.generation && slot.instrument == instrument {
+                // Another entry may have moved here: look again. What moves across the table's end
+                // comes from its beginning, which was looked at before.
+                self.remove(at);
+            } else {
+                at += 1;
+            }
+        }
+    }
+
+    /// Takes all orders out: O(1), but once in 2^32 − 1 times.
+    pub(super) fn clear(&mut self) {
+        self.len = 0;
+        self.generation = match self.generation.checked_add(1) {
+            Some(next) => next,
+            None => {
+                self.slots.fill(OrderSlot::default());
+                1
+            }
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use std::collections::HashMap;
+    use std::vec;
+    use std::vec::Vec;
+
+    fn entry(id: u64, instrument: u16) -> OrderSlot {
+        OrderSlot::new(id, Px(id as i64), Qty(1), InstrumentId(instrument), Side::Ask)
+    }
+
+    fn insert(table: &mut OrderTable<'_>, id: u64, instrument: u16) {
+        match table.find(id) {
+            Found::Vacant(at) => table.insert(at, entry(id, instrument)),
+            Found::At(..) => panic!("{id} is there"),
+        }
+    }
+
+    /// A small multiplicative generator: same seed, same ids.
+    fn ids(mut state: u64) -> impl Iterator<Item = u64> {
+        std::iter::from_fn(move || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            Some(state >> 33)
+        })
+    }
+
+    #[test]
+    fn finds_what_a_hash_map_finds_under_churn_at_full_load() {
+        let mut memory = vec![OrderSlot::default(); 64];
+        let mut table = OrderTable::new(&mut memory, 9).unwrap();
+        let mut twin: HashMap<u64, u16> = HashMap::new();
+        for id in ids(3).map(|id| id % 96).take(200_000) {
+            match table.find(id) {
+                Found::At(at, slot) => {
+                    assert_eq!(twin.remove(&id), Some(slot.instrument));
+                    table.remove(at);
+                }
+                Found::Vacant(at) => {
+                    assert!(!twin.contains_key(&id));
+                    if !table.is_full() {
+                        table.insert(at, entry(id, id as u16));
+                        twin.insert(id, id as u16);
+                    }
+                }
+            }
+            assert_eq!(table.len, twin.len());
+        }
+        for (&id, &instrument) in &twin {
+            assert!(matches!(table.find(id), Found::At(_, slot) if slot.instrument == instrument));
+        }
+    }
+
+    #[test]
+    fn clearing_one_instrument_leaves_the_others_findable() {
+        let mut memory = vec![OrderSlot::default(); 256];
+        for seed in 0..50 {
+            let mut table = OrderTable::new(&mut memory, seed).unwrap();
+            for id in 0..128 {
+                insert(&mut table, id, (id % 3) as u16);
+            }
+            table.remove_instrument(1);
+            for id in 0..128 {
+                assert_eq!(matches!(table.find(id), Found::At(..)), id % 3 != 1, "id {id}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_cleared_table_is_empty_also_when_the_generation_wraps() {
+        let mut memory = vec![OrderSlot::default(); 16];
+        let mut table = OrderTable::new(&mut memory, 0).unwrap();
+        insert(&mut table, 5, 0);
+        table.clear();
+        assert!(matches!(table.find(5), Found::Vacant(_)));
+        table.generation = u32::MAX;
+        insert(&mut table, 6, 0);
+        table.clear();
+        assert_eq!(table.generation, 1);
+        assert!(matches!(table.find(5), Found::Vacant(_)));
+        assert!(matches!(table.find(6), Found::Vacant(_)));
+    }
+
+    #[test]
+    fn strides_do_not_pile_up() {
+        // Longest probe over 2^14 ids in 2^15 slots, for strides that defeat weaker mixes.
+        let mut memory = vec![OrderSlot::default(); 1 << 15];
+        for shift in 0..50 {
+            let mut table = OrderTable::new(&mut memory, 0xABCD).unwrap();
+            let all: Vec<u64> = (0..1 << 14).map(|i: u64| i << shift).collect();
+            for &id in &all {
+                insert(&mut table, id, 0);
+            }
+            let longest = all
+                .iter()
+                .map(|&id| match table.find(id) {
+                    Found::At(at, _) => at.wrapping_sub(table.home(id)) & table.mask,
+                    Found::Vacant(_) => panic!("{id} lost"),
+                })
+                .max();
+            assert!(longest < Some(128), "stride 2^{shift}: longest probe {longest:?}");
+        }
+    }
+}

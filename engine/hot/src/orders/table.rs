@@ -1,0 +1,340 @@
+//! The table of own orders and its state machine (drawn in [`super`]).
+
+use super::update::{Update, UpdateKind};
+use super::{SKIPS, has_side};
+use crate::strategy::Order;
+use tickspin_wire::num::{InstrumentId, Px, Side};
+use tickspin_wire::order::{Reason, Report, ReportKind, RequestKind};
+
+/// Where an own order stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub enum State {
+    /// No order here.
+    #[default]
+    Vacant = 0,
+    /// Sent, no answer yet.
+    PendingNew,
+    /// Stands at the exchange end.
+    Live,
+    /// Its cancel was sent.
+    PendingCancel,
+    /// Its replacement was sent.
+    PendingReplace,
+    /// Not an order: a cancel on its way, `link` is its target.
+    CancelRequest,
+}
+
+/// One entry. Zeros are vacant.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct OwnOrder {
+    /// Its number; of a vacant entry meaningless.
+    pub client_id: u64,
+    /// Limit.
+    px: i64,
+    /// Open quantity.
+    pub leaves_qty: u64,
+    /// The other order of a cancel or a replacement on its way: from request to target and back;
+    /// 0 for none.
+    pub link: u64,
+    /// Which instrument.
+    pub instrument: InstrumentId,
+    is_ask: bool,
+    /// Where it stands.
+    pub state: State,
+    reserved: u32,
+}
+
+const _: () = assert!(core::mem::size_of::<OwnOrder>() == 40);
+
+impl OwnOrder {
+    /// Limit.
+    #[must_use]
+    pub const fn px(&self) -> Px {
+        Px(self.px)
+    }
+
+    /// Which side.
+    #[must_use]
+    pub const fn side(&self) -> Side {
+        if self.is_ask { Side::Ask } else { Side::Bid }
+    }
+}
+
+/// Entries for so many open orders: a power of two, eight times as many, at least 64.
+#[must_use]
+pub const fn table_len(open_orders: usize) -> usize {
+    let wished = open_orders.saturating_mul(8);
+    if wished < 64 { 64 } else { wished.next_power_of_two() }
+}
+
+#[derive(Debug)]
+pub(super) struct OwnTable<'m> {
+    entries: &'m mut [OwnOrder],
+    mask: u64,
+    open: usize,
+}
+
+impl<'m> OwnTable<'m> {
+    pub(super) fn new(memory: &'m mut [OwnOrder]) -> OwnTable<'m> {
+        memory.fill(OwnOrder::default());
+        // An empty slice gives a mask of 0 and no entry: every request is refused.
+        let len = memory.len().checked_ilog2().map_or(0, |lg| 1_u64 << lg);
+        OwnTable { entries: memory, mask: len.saturating_sub(1), open: 0 }
+    }
+
+    pub(super) const fn open_count(&self) -> usize {
+        self.open
+    }
+
+    #[inline]
+    fn entry(&mut self, client_id: u64) -> Option<&mut OwnOrder> {
+        let entry = self.entries.get_mut((client_id & self.mask) as usize)?;
+        (entry.client_id == client_id && entry.state != State::Vacant).then_some(entry)
+    }
+
+    #[inline]
+    pub(super) fn find(&self, client_id: u64) -> Option<&OwnOrder> {
+        let entry = self.entries.get((client_id & self.mask) as usize)?;
+        (entry.client_id == client_id && entry.state != State::Vacant).then_some(entry)
+    }
+
+    /// The first id from `from` on whose entry is vacant.
+    #[inline]
+    pub(super) fn vacant_id(&self, from: u64) -> Option<u64> {
+        (from..from.saturating_add(SKIPS)).find(|id| {
+            self.entries
+                .get((id & self.mask) as usize)
+                .is_some_and(|entry| entry.state == State::Vacant)
+        })
+    }
+
+    /// May `order.target` be cancelled, or replaced by `order`?
+    #[inline]
+    pub(super) fn is_open_target(&self, order: &Order) -> bool {
+        self.find(order.target).is_some_and(|target| {
+            matches!(target.state, State::Live | State::PendingNew)
+                && target.link == 0
+                && target.instrument == order.instrument
+                && (!has_side(order) || target.side() == order.side)
+        })
+    }
+
+    /// Enters a request that has left.
+    #[inline]
+    pub(super) fn open(&mut self, client_id: u64, order: &Order) {
+        let (state, target_state) = match order.kind {
+            RequestKind::Cancel => (State::CancelRequest, State::PendingCancel),
+            RequestKind::Replace => (State::PendingNew, State::PendingReplace),
+            _ => (State::PendingNew, State::Vacant),
+        };
+        if order.target != 0
+            && let Some(target) = self.entry(order.target)
+        {
+            target.state = target_state;
+            target.link = client_id;
+        }
+        if let Some(entry) = self.entries.get_mut((client_id & self.mask) as usize) {
+            *entry = OwnOrder {
+                client_id,
+                px: order.px.0,
+                leaves_qty: order.qty.0,
+                link: order.target,
+                instrument: order.instrument,
+                is_ask: matches!(order.side, Side::Ask),
+                state,
+                reserved: 0,
+            };
+            self.open += 1;
+        }
+    }
+
+    /// Takes an entry out and gives it.
+    #[inline]
+    fn remove(&mut self, client_id: u64) -> Option<OwnOrder> {
+        let entry = self.entry(client_id)?;
+        let gone = *entry;
+        entry.state = State::Vacant;
+        self.open -= 1;
+        Some(gone)
+    }
+
+    /// One report about `report.client_id`; `None` where that is no open entry.
+    #[inline]
+    pub(super) fn on_report(
+        &mut self,
+        kind: ReportKind,
+        report: &Report,
+        reason: Reason,
+    ) -> Option<Update> {
+        let entry = *self.find(report.client_id)?;
+        match kind {
+            ReportKind::Acknowledged => Some(self.acknowledged(&entry)),
+            ReportKind::Filled => self.filled(&entry, report),
+            ReportKind::Cancelled => self.cancelled(&entry),
+            ReportKind::Rejected => self.rejected(&entry, reason),
+            ReportKind::Replaced => self.replaced(&entry),
+        }
+    }
+
+    fn acknowledged(&mut self, entry: &OwnOrder) -> Update {
+        // A replacement stands with `Replaced`, a cancel's acknowledgement only says that it came.
+        if entry.state == State::PendingNew
+            && entry.link == 0
+            && let Some(order) = self.entry(entry.client_id)
+        {
+            order.state = State::Live;
+        }
+        self.update(UpdateKind::Acknowledged, entry)
+    }
+
+    fn filled(&mut self, entry: &OwnOrder, report: &Report) -> Option<Update> {
+        if entry.state == State::CancelRequest {
+            return None;
+        }
+        let filled_qty = report.qty.0;
+        let released_qty = filled_qty.min(entry.leaves_qty);
+        let is_overfill = filled_qty > entry.leaves_qty;
+        let is_gone = released_qty == entry.leaves_qty;
+        if is_gone {
+            // A cancel or replacement on its way stays: it will be refused under its own number.
+            self.remove(entry.client_id);
+        } else if let Some(order) = self.entry(entry.client_id) {
+            order.leaves_qty -= released_qty;
+            if order.state == State::PendingNew && order.link == 0 {
+                order.state = State::Live;
+            }
+        }
+        Some(Update {
+            px: report.px,
+            filled_qty,
+            released_qty,
+            closed: u32::from(is_gone),
+            is_overfill,
+            ..self.update(UpdateKind::Filled, entry)
+        })
+    }
+
+    fn cancelled(&mut self, entry: &OwnOrder) -> Option<Update> {
+        // Named by the cancel's number or by the target's: both mean the target.
+        let gone = if entry.state == State::CancelRequest {
+            self.remove(entry.client_id);
+            self.remove(entry.link)?
+        } else {
+            if entry.state == State::PendingCancel {
+                self.remove(entry.link);
+            }
+            self.remove(entry.client_id)?
+        };
+        Some(Update {
+            released_qty: gone.leaves_qty,
+            closed: 1,
+            ..self.update(UpdateKind::Cancelled, &gone)
+        })
+    }
+
+    fn rejected(&mut self, entry: &OwnOrder, reason: Reason) -> Option<Update> {
+        match entry.state {
+            State::CancelRequest => {
+                self.remove(entry.client_id);
+                let target = *self.find(entry.link)?;
+                Some(self.back_to_live(UpdateKind::CancelRejected, &target, &target, reason))
+            }
+            State::PendingCancel => {
+                // Named by the target's number.
+                self.remove(entry.link);
+                Some(self.back_to_live(UpdateKind::CancelRejected, entry, entry, reason))
+            }
+            State::PendingNew if entry.link != 0 => {
+                let new = self.remove(entry.client_id)?;
+                let old = self.find(entry.link).copied();
+                let update = match old {
+                    Some(old) => self.back_to_live(UpdateKind::ReplaceRejected, &new, &old, reason),
+                    None => self.update(UpdateKind::ReplaceRejected, &new),
+                };
+                Some(Update {
+                    released_qty: update.released_qty + new.leaves_qty,
+                    closed: update.closed + 1,
+                    ..update
+                })
+            }
+            _ => {
+                let gone = self.remove(entry.client_id)?;
+                Some(Update {
+                    released_qty: gone.leaves_qty,
+                    closed: 1,
+                    ..self.update(UpdateKind::Rejected, &gone)
+                })
+            }
+        }
+    }
+
+    fn replaced(&mut self, entry: &OwnOrder) -> Option<Update> {
+        // Named by the new order's number, or by the old one's: both mean the pair.
+        let (old_id, new_id) = match entry.state {
+            State::PendingReplace => (entry.client_id, entry.link),
+            State::PendingNew if entry.link != 0 => (entry.link, entry.client_id),
+            _ => return None,
+        };
+        let old = self.remove(old_id);
+        let new = self.entry(new_id)?;
+        new.state = State::Live;
+        new.link = 0;
+        let new = *new;
+        Some(Update {
+            released_qty: old.map_or(0, |old| old.leaves_qty),
+            closed: u32::from(old.is_some()),
+            ..self.update(UpdateKind::Replaced, &new)
+        })
+    }
+
+    /// The request against `target` was refused: it is live again, unless the reason says that
+    /// the exchange end does not know it.
+    fn back_to_live(
+        &mut self,
+        kind: UpdateKind,
+        about: &OwnOrder,
+        target: &OwnOrder,
+        reason: Reason,
+    ) -> Update {
+        if reason == Reason::UnknownOrder {
+            self.remove(target.client_id);
+            return Update {
+                released_qty: target.leaves_qty,
+                closed: 1,
+                ..self.update(kind, about)
+            };
+        }
+        if let Some(order) = self.entry(target.client_id) {
+            order.state = State::Live;
+            order.link = 0;
+        }
+        Update {
+            working_id: target.client_id,
+            working_px: target.px(),
+            is_pending: false,
+            ..self.update(kind, about)
+        }
+    }
+
+    /// An update about `entry` as it stands in the table now.
+    #[inline]
+    fn update(&self, kind: UpdateKind, entry: &OwnOrder) -> Update {
+        let now = self.find(entry.client_id).filter(|now| now.state != State::CancelRequest);
+        Update {
+            kind,
+            client_id: entry.client_id,
+            working_id: now.map_or(0, |now| now.client_id),
+            working_px: now.map_or(Px::NONE, OwnOrder::px),
+            is_pending: now.is_some_and(|now| now.state != State::Live),
+            instrument: entry.instrument,
+            side: entry.side(),
+            px: Px::NONE,
+            filled_qty: 0,
+            released_qty: 0,
+            closed: 0,
+            is_overfill: false,
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! Stamps to tallies, outcomes to counters.
+//!
+//! Recording happens after the last request of an event has left, so it delays the next event, never
+//! this one's order. Each value costs about a nanosecond in a tally while its lines are warm.
+//! Counters live in fields of the stages and are copied to the shared segment in small steps on idle
+//! turns (and every 1,024 events when there are none), never per event.
+//!
+//! Warm-up events are counted and not measured. A difference that comes out negative is counted
+//! apart: it would mean that two cores' clocks disagree, and must not wrap into a huge value.
+
+pub mod counter;
+
+pub use counter::COUNTERS;
+
+use crate::book::Book;
+use crate::orders::{Orders, Outbox};
+use crate::risk::Risk;
+use crate::stamps::Marks;
+use tickspin_host::clock::Clock;
+use tickspin_ring::counters::CounterWriter;
+use tickspin_ring::tally::TallyWriter;
+use tickspin_wire::event::Event;
+
+/// Labels of the engine's tallies, in the order of their indices; values in ns.
+pub const STAGES: [&str; 7] =
+    ["ring_wait", "book", "strategy", "risk_order", "tick_to_order", "service", "response"];
+
+/// Index of each stage in [`STAGES`].
+pub mod stage {
+    /// Sent to arrival.
+    pub const RING_WAIT: usize = 0;
+    /// Arrival to the book updated.
+    pub const BOOK: usize = 1;
+    /// To the strategy's decision.
+    pub const STRATEGY: usize = 2;
+    /// Decision to the last request published; events with orders.
+    pub const RISK_ORDER: usize = 3;
+    /// Arrival to the last request published; events with orders.
+    pub const TICK_TO_ORDER: usize = 4;
+    /// Arrival to the end of the work, every event.
+    pub const SERVICE: usize = 5;
+    /// Intended instant to the end of the work, every event.
+    pub const RESPONSE: usize = 6;
+}
+
+/// How many steps a full flush of the counters takes.
+pub const FLUSH_STEPS: u32 = 4;
+
+/// Life of the loop, as the counter `phase` tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u64)]
+pub enum Phase {
+    /// Not yet armed.
+    Boot = 0,
+    /// Taking events.
+    Running = 1,
+    /// A stop signal came: no new orders.
+    Stopping = 2,
+    /// The stream has ended: reports only.
+    Draining = 3,
+    /// Left.
+    Done = 4,
+}
+
+/// Counts of the loop itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LoopStats {
+    /// Events taken, all kinds, warm-up included.
+    pub received: u64,
+    /// Of these: warm-up.
+    pub received_warm_up: u64,
+    /// Payloads or stamps that no honest feed writes.
+    pub foreign: u64,
+    /// `Gap` events.
+    pub gaps: u64,
+    /// Venue messages missing, as the gaps say.
+    pub gap_missing: u64,
+    /// Turns that took an event.
+    pub turns_work: u64,
+    /// Turns that took reports only.
+    pub turns_report: u64,
+    /// Turns that found nothing.
+    pub turns_idle: u64,
+    /// Ring sequence of the last event.
+    pub last_seq: u64,
+    /// Notices that found the queue full.
+    pub notices_lost: u64,
+    /// Measured events that sent at least one request.
+    pub with_orders: u64,
+}
+
+/// Tallies, counters, clock, and the loop's own counts.
+pub struct Recorder {
+    tallies: TallyWriter,
+    counters: CounterWriter,
+    clock: Clock,
+    /// Counts of the loop; the loop itself writes them.
+    pub stats: LoopStats,
+    phase: Phase,
+    /// When the clock was last looked at; 0: never.
+    last_look: u64,
+    largest_gap_ticks: u64,
+    slowest_ticks: u64,
+}
+
+impl Recorder {
+    /// `tallies` labelled [`STAGES`], `counters` labelled [`COUNTERS`].
+    #[must_use]
+    pub const fn new(tallies: TallyWriter, counters: CounterWriter, clock: Clock) -> Recorder {
+        Recorder {
+            tallies,
+            counters,
+            clock,
+            stats: LoopStats {
+                received: 0,
+                received_warm_up: 0,
+                foreign: 0,
+                gaps: 0,
+                gap_missing: 0,
+                turns_work: 0,
+                turns_report: 0,
+                turns_idle: 0,
+                last_seq: 0,
+                notices_lost: 0,
+                with_orders: 0,
+            },
+            phase: Phase::Boot,
+            last_look: 0,
+            largest_gap_ticks: 0,
+            slowest_ticks: 0,
+        }
+    }
+
+    /// The clock that turns ticks into ns.
+    #[must_use]
+    pub const fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Between [`Phase::Running`] and [`Phase::Done`] the loop is armed: nothing allocates.
+    pub fn set_phase(&mut self, phase: Phase) {
+        self.phase = phase;
+        self.counters.set(counter::PHASE, phase as u64);
+        let is_armed = !matches!(phase, Phase::Boot | Phase::Done);
+        self.counters.set(counter::ARMED, u64::from(is_armed));
+    }
+
+    /// Where the loop is in its life.
+    #[must_use]
+    pub const fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// The clock was read between two steps of the loop. True where the time since the last look is
+    /// longer than every one before.
+    #[inline]
+    pub fn look(&mut self, now: u64) -> bool {
+        let gap = now.saturating_sub(self.last_look);
+        let is_largest = gap > self.largest_gap_ticks && self.last_look != 0;
+        self.last_look = now;
+        if is_largest {
+            self.largest_gap_ticks = gap;
+        }
+        is_largest
+    }
+
+    /// Longest time between two looks so far, ns.
+    #[must_use]
+    pub fn largest_gap_ns(&self) -> u64 {
+        self.clock.ns(self.largest_gap_ticks)
+    }
+
+    /// The spans of one measured event. `STAGES`: the stage marks were taken.
+    /// Gives the service time in ns where it is longer than every one before.
+    #[inline]
+    pub fn tick<const STAGES: bool>(
+        &mut self,
+        marks: &Marks,
+        event: &Event,
+        has_orders: bool,
+    ) -> Option<u64> {
+        self.span(stage::RING_WAIT, event.sent_ticks, marks.arrival);
+        if STAGES {
+            self.span(stage::BOOK, marks.arrival, marks.booked);
+            self.span(stage::STRATEGY, marks.booked, marks.decided);
+        }
+        if has_orders {
+            self.stats.with_orders += 1;
+            if STAGES {
+                self.span(stage::RISK_ORDER, marks.decided, marks.end);
+            }
+            self.span(stage::TICK_TO_ORDER, marks.arrival, marks.end);
+        }
+        self.span(stage::SERVICE, marks.arrival, marks.end);
+        self.span(stage::RESPONSE, event.intended_ticks(), marks.end);
+        let service = marks.end.saturating_sub(marks.arrival);
+        if service > self.slowest_ticks {
+            self.slowest_ticks = service;
+            return Some(self.clock.ns(service));
+        }
+        None
+    }
+
+    #[inline]
+    fn span(&mut self, index: usize, from: u64, to: u64) {
+        match to.checked_sub(from) {
+            Some(ticks) => self.tallies.record(index, self.clock.ns(ticks)),
+            None => self.tallies.record_negative(index),
+        }
+    }
+
+    /// One step of copying counters to the shared segment; [`FLUSH_STEPS`] of them copy all.
+    pub fn flush_step<O: Outbox>(
+        &mut self,
+        step: u32,
+        book: &Book<'_>,
+        risk: &Risk<'_>,
+        orders: &Orders<'_, O>,
+    ) {
+        match step % FLUSH_STEPS {
+            0 => self.flush_loop(),
+            1 => counter::flush_book(&mut self.counters, book),
+            2 => counter::flush_risk(&mut self.counters, risk),
+            _ => counter::flush_orders(&mut self.counters, orders.stats()),
+        }
+    }
+
+    fn flush_loop(&mut self) {
+        let largest_gap_ns = self.largest_gap_ns();
+        counter::flush_loop(&mut self.counters, &self.stats, largest_gap_ns);
+    }
+}
