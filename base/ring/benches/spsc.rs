@@ -1,1 +1,2 @@
-fn main(){}
+//! One core: push and pop.
+fn main() {}

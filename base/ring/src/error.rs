@@ -300,6 +300,8 @@ pub enum MeetError {
         /// The role needed, "feed" or "engine".
         needed: &'static str,
     },
+    /// A build id of more than 64 bytes.
+    BadBuild(String),
     /// More segments than one message carries.
     TooManySegments(usize),
     /// A received segment was refused.
@@ -378,6 +380,7 @@ impl fmt::Display for MeetError {
             Self::Refused(why) => write!(f, "refused by the other side: {why}"),
             Self::ForeignMessage(why) => write!(f, "a message that is not ours: {why}"),
             Self::WrongRole { needed } => write!(f, "this needs the claim of role {needed}"),
+            Self::BadBuild(build) => write!(f, "build id {build:?} is longer than 64 bytes"),
             Self::TooManySegments(count) => write!(f, "{count} segments are too many at once"),
             Self::Attach(error) => error.fmt(f),
             Self::Io { doing, path, source } if path.as_os_str().is_empty() => {

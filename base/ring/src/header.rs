@@ -184,8 +184,7 @@ impl Header {
         }
         let kind = SegmentKind::from_word(words[at::KIND])
             .ok_or(AttachError::WrongKind { found: words[at::KIND], expected: 0 })?;
-        let label =
-            get_label(&words[at::LABEL..at::LABEL + 2]).ok_or(AttachError::BadLabels)?;
+        let label = get_label(&words[at::LABEL..at::LABEL + 2]).ok_or(AttachError::BadLabels)?;
         if words[at::CELL_BYTES] != Self::cell_bytes(kind) as u64 {
             return Err(AttachError::WrongCellSize(words[at::CELL_BYTES]));
         }

@@ -282,8 +282,7 @@ pub const LAYOUT_HASH: u64 = layout_hash();
 
 const fn layout_hash() -> u64 {
     let mut hash = FNV_BASIS;
-    let tables =
-        [HEADER_FIELDS, RING_FIELDS, POSITION_FIELDS, COUNTERS_FIELDS, TALLIES_FIELDS];
+    let tables = [HEADER_FIELDS, RING_FIELDS, POSITION_FIELDS, COUNTERS_FIELDS, TALLIES_FIELDS];
     let mut t = 0;
     while t < tables.len() {
         let mut f = 0;
@@ -339,8 +338,7 @@ pub const fn tallies_bytes(count: usize) -> usize {
 }
 
 /// Longest segment of any kind, bytes: nothing larger is ever mapped.
-pub const SEGMENT_BYTES_MAX: usize =
-    ring_bytes(ring::SLOTS_MAX).next_multiple_of(HUGE_PAGE_BYTES);
+pub const SEGMENT_BYTES_MAX: usize = ring_bytes(ring::SLOTS_MAX).next_multiple_of(HUGE_PAGE_BYTES);
 
 /// In order, no overlap, aligned, within `from..to`.
 const fn is_sound(table: &[Field], from: usize, to: usize) -> bool {
@@ -348,7 +346,7 @@ const fn is_sound(table: &[Field], from: usize, to: usize) -> bool {
     let mut i = 0;
     while i < table.len() {
         let field = table[i];
-        if field.offset < end || field.size == 0 || field.offset % WORD_BYTES != 0 {
+        if field.offset < end || field.size == 0 || !field.offset.is_multiple_of(WORD_BYTES) {
             return false;
         }
         end = field.offset + field.size;
@@ -377,7 +375,7 @@ const _: () = {
     assert!(header::CHECKSUM * WORD_BYTES == 4088);
     assert!(ring::SLOTS == 8192);
     // One slot, one line; the stamp leads.
-    assert!(ring::SLOT_BYTES == 64 && ring::SLOTS % ring::SLOT_BYTES == 0);
+    assert!(ring::SLOT_BYTES == 64 && ring::SLOTS.is_multiple_of(ring::SLOT_BYTES));
     assert!(ring::PAYLOAD_WORDS == 7);
     // Live words: 128 bytes each, and the last one ends before the body.
     assert!(ring::HEARTBEAT - ring::CURSOR == 128 && ring::STATE - ring::HEARTBEAT == 128);
@@ -386,9 +384,9 @@ const _: () = {
     assert!(position::FOREIGN + 128 <= position::TOTAL_BYTES);
     // Tallies: whole pages, and the picture's numbers.
     assert!(tallies::OVERFLOW * WORD_BYTES == 221_184);
-    assert!(tallies::BLOCK_BYTES == 225_280 && tallies::BLOCK_BYTES % 4096 == 0);
+    assert!(tallies::BLOCK_BYTES == 225_280 && tallies::BLOCK_BYTES.is_multiple_of(4096));
     assert!(tallies::TALLIES_MAX <= LABELS_MAX);
-    assert!(LABEL_ENTRY_BYTES % WORD_BYTES == 0 && SEGMENT_LABEL_BYTES == 2 * WORD_BYTES);
+    assert!(LABEL_ENTRY_BYTES.is_multiple_of(WORD_BYTES) && SEGMENT_LABEL_BYTES == 2 * WORD_BYTES);
 };
 
 #[cfg(test)]

@@ -51,7 +51,6 @@ pub mod counters;
 #[cfg(not(tickspin_loom))]
 pub mod region;
 #[cfg(not(tickspin_loom))]
-#[allow(missing_docs, unused_variables, clippy::todo, dead_code, private_interfaces)]
 pub mod rendezvous;
 #[cfg(not(tickspin_loom))]
 pub mod spsc;

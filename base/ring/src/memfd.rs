@@ -62,8 +62,11 @@ pub(crate) fn create(
     // PAIR header: a reader that sees the magic sees the whole header and the first live words.
     memory.word(layout::header::MAGIC * WORD_BYTES).store(words[0], Ordering::Release);
     seal(&file).map_err(|source| CreateError::Io { doing: "seal", bytes, source })?;
-    let shared = reopen_read_only(&file)
-        .map_err(|source| CreateError::Io { doing: "reopen read-only", bytes, source })?;
+    let shared = reopen_read_only(&file).map_err(|source| CreateError::Io {
+        doing: "reopen read-only",
+        bytes,
+        source,
+    })?;
     // `file`, the only writable descriptor, is closed here; the mapping stays.
     Ok(Created { header, memory, shared, has_huge_pages })
 }

@@ -100,7 +100,15 @@ impl<S: WriteSlots, P: ReadWord, D: Discipline> Writer<S, P, D> {
     /// A writer whose first publish gets sequence 1.
     pub fn new(slots: S, position: P) -> Self {
         let capacity = slots.capacity();
-        Self { slots, position, capacity, next: 1, released: 0, foreign: 0, discipline: PhantomData }
+        Self {
+            slots,
+            position,
+            capacity,
+            next: 1,
+            released: 0,
+            foreign: 0,
+            discipline: PhantomData,
+        }
     }
 
     /// The sequence that the next publish gets.

@@ -159,11 +159,7 @@ impl RingSegment {
 }
 
 pub(crate) fn share(created: &Created) -> Share<'_> {
-    Share {
-        kind: created.header.kind,
-        label: &created.header.label,
-        fd: created.shared.as_fd(),
-    }
+    Share { kind: created.header.kind, label: &created.header.label, fd: created.shared.as_fd() }
 }
 
 /// A consumer's segment (position, heartbeat, loss counters), written by this process.
