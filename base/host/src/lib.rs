@@ -35,5 +35,6 @@ pub mod facts;
 pub mod memory;
 mod plan;
 pub mod process;
+mod table;
 mod text;
 pub mod wait;

@@ -7,15 +7,14 @@
 //! When it is the wrong choice: [`lock_all`] in a program that allocates gigabytes it will never
 //! read; each later mapping is then populated as well.
 
+pub use crate::table::{Pages, Table};
+
 use crate::process::{CAP_IPC_LOCK, has_capability, program};
-use memmap2::{Advice, MmapMut, MmapOptions};
 use std::hint::black_box;
-use std::{fmt, io, mem, ptr, slice};
+use std::{fmt, io, mem, ptr};
 
 /// The smallest page of x86-64.
 const PAGE_BYTES: usize = 4_096;
-/// The large page of x86-64.
-const HUGE_BYTES: usize = 2 << 20;
 
 /// What memory did not become.
 #[derive(Debug)]
@@ -92,7 +91,8 @@ impl MemoryError {
 
 /// `mlockall`: all that is mapped now and later stays in memory.
 ///
-/// Afterwards each new thread's stack is populated in full (2 MiB a thread in Rust).
+/// Afterwards each new thread's stack is populated in full (2 MiB a thread in Rust), and where a
+/// limit is in force, mappings beyond it fail: call it when the big ones are made.
 ///
 /// # Errors
 /// [`MemoryError::LockLimit`] names the limit and the command that raises it; the run can go on
@@ -157,39 +157,26 @@ pub fn prefault<T: Copy>(slice: &mut [T]) {
     }
 }
 
-/// Touches up to `bytes` below the calling thread's stack pointer, so that the loop's deepest
-/// call finds its pages there. Returns how many bytes it touched: not more than the stack has,
-/// less 64 KiB.
+/// Touches up to `bytes` of the stack below the caller, so that the loop's deepest call finds its
+/// pages there. Returns how many it touched: not more than the stack has, less 64 KiB.
 pub fn prefault_stack(bytes: usize) -> usize {
     const SPARE_BYTES: usize = 64 << 10;
-    let room = stack_left_bytes().unwrap_or(SPARE_BYTES * 2).saturating_sub(SPARE_BYTES);
-    let pages = bytes.min(room) / PAGE_BYTES;
-    touch_stack(pages);
-    pages * PAGE_BYTES
+    let room = stack_left_bytes().unwrap_or(SPARE_BYTES).saturating_sub(SPARE_BYTES);
+    let top = 0u8;
+    touch_stack((&raw const top).addr(), bytes.min(room))
 }
 
-/// One frame of at least a page for each page. Frames are a little larger than a page (in
-/// unoptimised builds up to twice), which [`prefault_stack`]'s caller pays in depth, not in
-/// holes.
+/// Writes to frames of a page and a little until they reach `bytes` below `top`; how far they
+/// reach at last. The address decides, not a count: unoptimised frames are larger.
 #[inline(never)]
-fn touch_stack(pages: usize) {
-    if pages == 0 {
-        return;
-    }
+fn touch_stack(top: usize, bytes: usize) -> usize {
     let mut page = [0u8; PAGE_BYTES];
+    // Escapes, so that the frame is real and the call below cannot become a jump.
     black_box(&mut page);
-    // Depth by bytes used, so that frames larger than a page end the descent earlier.
-    let here = page.as_ptr().addr();
-    let used = descend(here, pages - 1);
-    black_box((&page, used));
-}
-
-#[inline(never)]
-fn descend(top: usize, pages: usize) -> usize {
-    let mut page = [0u8; PAGE_BYTES];
-    black_box(&mut page);
-    let depth = top.saturating_sub(page.as_ptr().addr());
-    if depth < pages * PAGE_BYTES { descend(top, pages) } else { black_box(&page).len() + depth }
+    let reached = top.saturating_sub(page.as_ptr().addr());
+    let deepest = if reached < bytes { touch_stack(top, bytes) } else { reached };
+    black_box(&page);
+    deepest
 }
 
 /// Bytes between here and the lowest address of the calling thread's stack.
@@ -213,218 +200,10 @@ fn stack_left_bytes() -> Option<usize> {
     (result == 0).then(|| (&raw const here).addr().saturating_sub(lowest.addr()))
 }
 
-/// Which pages a [`Table`] got.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pages {
-    /// 4 KiB.
-    Small,
-    /// 2 MiB, made by the kernel on demand (`MADV_HUGEPAGE`), for all or part of it.
-    Transparent,
-    /// 2 MiB, out of the reserved pool (`MAP_HUGETLB`).
-    Reserved,
-}
-
-impl fmt::Display for Pages {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Small => "4 KiB pages",
-            Self::Transparent => "2 MiB pages (transparent)",
-            Self::Reserved => "2 MiB pages (reserved)",
-        })
-    }
-}
-
-/// A table of a fixed number of `T`, in memory of its own, every page present from the start:
-/// for the arenas that the hot loop borrows.
-///
-/// Each element is written as `T::default()` once, which also populates the pages; so any
-/// `Copy + Default` type is sound, not only those that are valid as zeros.
-///
-/// When it is the wrong choice: small things (it takes whole pages, with `huge` whole 2 MiB).
-pub struct Table<T> {
-    map: MmapMut,
-    /// Bytes from the start of the mapping to the first element; a multiple of a page.
-    offset_bytes: usize,
-    len: usize,
-    pages: Pages,
-    _elements: std::marker::PhantomData<T>,
-}
-
-impl<T: Copy + Default> Table<T> {
-    /// Maps, fills and populates. With `huge`: from the reserved pool if it has room, else
-    /// aligned to 2 MiB and advised; [`Table::pages`] says what came of it.
-    ///
-    /// # Errors
-    /// [`MemoryError::TooLarge`], [`MemoryError::NoMemory`].
-    pub fn new(len: usize, huge: bool) -> Result<Self, MemoryError> {
-        const { assert!(align_of::<T>() <= PAGE_BYTES, "a mapping is aligned to a page") };
-        let too_large = MemoryError::TooLarge { len, element_bytes: size_of::<T>() };
-        let Some(bytes) = len.checked_mul(size_of::<T>()).filter(|&b| b <= isize::MAX as usize / 2)
-        else {
-            return Err(too_large);
-        };
-        let (map, offset_bytes, pages) =
-            if huge { map_huge(bytes.max(1))? } else { (map(bytes.max(1))?, 0, Pages::Small) };
-        let mut table =
-            Table { map, offset_bytes, len, pages, _elements: std::marker::PhantomData };
-        let first: *mut T = table.first();
-        for index in 0..len {
-            // SAFETY: `index < len`, and `len` elements from `first` lie within the mapping.
-            let element = unsafe { first.add(index) };
-            // SAFETY: in bounds and aligned as above, exclusively ours; a fresh mapping holds
-            // nothing to drop.
-            unsafe { element.write(T::default()) };
-        }
-        if table.pages == Pages::Transparent && !is_huge(first.addr(), bytes) {
-            table.pages = Pages::Small;
-        }
-        Ok(table)
-    }
-
-    /// The first element's place.
-    fn first(&mut self) -> *mut T {
-        self.map.as_mut_ptr().wrapping_add(self.offset_bytes).cast()
-    }
-
-    /// All elements.
-    #[must_use]
-    pub fn as_mut_slice(&mut self) -> &mut [T] {
-        let (first, len) = (self.first(), self.len);
-        // SAFETY: `new` checked that `len` elements fit behind `first`, which is aligned to a
-        // page, and initialised each; `&mut self` makes the borrow exclusive.
-        unsafe { slice::from_raw_parts_mut(first, len) }
-    }
-
-    /// All elements.
-    #[must_use]
-    pub fn as_slice(&self) -> &[T] {
-        let first: *const T = self.map.as_ptr().wrapping_add(self.offset_bytes).cast();
-        // SAFETY: as in `as_mut_slice`; `&self` makes the borrow shared.
-        unsafe { slice::from_raw_parts(first, self.len) }
-    }
-
-    /// Whether at least a part lies in 2 MiB pages.
-    #[must_use]
-    pub fn got_huge_pages(&self) -> bool {
-        self.pages != Pages::Small
-    }
-
-    /// Which pages it got.
-    #[must_use]
-    pub fn pages(&self) -> Pages {
-        self.pages
-    }
-}
-
-impl<T> fmt::Debug for Table<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Table").field("len", &self.len).field("pages", &self.pages).finish()
-    }
-}
-
-fn map(bytes: usize) -> Result<MmapMut, MemoryError> {
-    MmapMut::map_anon(bytes).map_err(|error| MemoryError::NoMemory {
-        bytes,
-        error,
-        cure: "see `free -m`, `ulimit -v`, `ulimit -l` and the cgroup's memory.max",
-    })
-}
-
-fn map_huge(bytes: usize) -> Result<(MmapMut, usize, Pages), MemoryError> {
-    let whole = bytes.checked_next_multiple_of(HUGE_BYTES).unwrap_or(bytes);
-    let reserved = MmapOptions::new().len(whole).huge(Some(21)).map_anon();
-    if let Ok(map) = reserved {
-        return Ok((map, 0, Pages::Reserved));
-    }
-    // One large page more, so that an aligned start lies within.
-    let map = map(whole.saturating_add(HUGE_BYTES))?;
-    let offset = map.as_ptr().addr().next_multiple_of(HUGE_BYTES) - map.as_ptr().addr();
-    // Kernels without transparent huge pages say EINVAL: then small ones it is, and said so.
-    let advised = map.advise_range(Advice::HugePage, offset, whole).is_ok();
-    Ok((map, offset, if advised { Pages::Transparent } else { Pages::Small }))
-}
-
-/// Whether the kernel backs any mapping that overlaps the range with huge pages, by its own word.
-fn is_huge(start: usize, bytes: usize) -> bool {
-    let maps = std::fs::read_to_string("/proc/self/smaps").unwrap_or_default();
-    huge_in_smaps(&maps, start, bytes)
-}
-
-fn huge_in_smaps(smaps: &str, start: usize, bytes: usize) -> bool {
-    let mut overlaps = false;
-    for line in smaps.lines() {
-        let first = line.split_whitespace().next().unwrap_or("");
-        if let Some((from, to)) = first.split_once('-')
-            && let (Ok(from), Ok(to)) =
-                (usize::from_str_radix(from, 16), usize::from_str_radix(to, 16))
-        {
-            overlaps = from < start.saturating_add(bytes) && start < to;
-        } else if overlaps && first == "AnonHugePages:" {
-            let kib: u64 = line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).unwrap_or(0);
-            if kib > 0 {
-                return true;
-            }
-        }
-    }
-    false
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// No bit pattern of zeros is one of these.
-    #[derive(Clone, Copy, Debug, Default, PartialEq)]
-    #[repr(align(64))]
-    enum NeverZero {
-        #[default]
-        Filled = 7,
-    }
-
-    #[test]
-    fn a_table_holds_defaults_also_of_types_that_zeros_would_break() {
-        for huge in [false, true] {
-            let mut table = Table::<NeverZero>::new(1_000, huge).unwrap();
-            assert!(table.as_slice().iter().all(|&e| e == NeverZero::Filled));
-            assert_eq!(table.as_mut_slice().len(), 1_000);
-            assert_eq!(table.as_slice().as_ptr().addr() % 64, 0);
-            assert!(huge || !table.got_huge_pages());
-        }
-    }
-
-    #[test]
-    fn writes_stay_where_they_are_made() {
-        let mut table = Table::<u64>::new(700_000, true).unwrap();
-        for (index, slot) in table.as_mut_slice().iter_mut().enumerate() {
-            *slot = index as u64;
-        }
-        assert!(table.as_slice().iter().enumerate().all(|(index, &slot)| slot == index as u64));
-        assert!(Table::<u64>::new(0, false).unwrap().as_slice().is_empty());
-        assert!(Table::<()>::new(5, true).unwrap().as_slice().len() == 5);
-    }
-
-    #[test]
-    fn a_table_faults_no_more() {
-        let mut table = Table::<u64>::new(1 << 20, false).unwrap();
-        let me = crate::process::thread_id();
-        let before = crate::process::thread_usage(me).unwrap().minor_faults;
-        for slot in table.as_mut_slice().iter_mut().step_by(512) {
-            *slot = black_box(3);
-        }
-        // 2,048 pages touched; reading /proc itself may fault a handful of times.
-        let faults = crate::process::thread_usage(me).unwrap().minor_faults - before;
-        assert!(faults < 100, "{faults} faults");
-    }
-
-    #[test]
-    fn sizes_that_do_not_fit_are_refused() {
-        assert!(matches!(
-            Table::<u64>::new(usize::MAX / 4, false),
-            Err(MemoryError::TooLarge { .. })
-        ));
-        let error = Table::<u64>::new(1 << 56, true).unwrap_err();
-        assert!(matches!(error, MemoryError::NoMemory { .. }), "{error}");
-    }
+    use crate::process::{thread_id, thread_usage};
 
     #[test]
     fn prefault_keeps_contents() {
@@ -434,23 +213,43 @@ mod tests {
         assert!(numbers.iter().enumerate().all(|(index, &n)| n as usize == index));
     }
 
-    #[test]
-    fn the_stack_is_touched_as_far_as_asked_and_never_past_its_end() {
-        let on_small_stack = |bytes: usize| {
-            let thread = std::thread::Builder::new().stack_size(512 << 10);
-            thread.spawn(move || prefault_stack(bytes)).unwrap().join().unwrap()
-        };
-        assert_eq!(on_small_stack(128 << 10), 128 << 10);
-        let most = on_small_stack(usize::MAX);
-        assert!((300 << 10..512 << 10).contains(&most), "{most}");
+    fn on_stack_of<T: Send + 'static>(bytes: usize, work: fn() -> T) -> T {
+        let thread = std::thread::Builder::new().stack_size(bytes);
+        thread.spawn(work).unwrap().join().unwrap()
+    }
+
+    /// Uses 256 KiB of stack: its entry alone touches each page.
+    #[inline(never)]
+    fn deep_call() {
+        let mut deep = [0u8; 256 << 10];
+        black_box(&mut deep);
+    }
+
+    fn faults_of_a_deep_call() -> u64 {
+        let faults = || thread_usage(thread_id()).unwrap().minor_faults;
+        let before = faults();
+        deep_call();
+        faults() - before
     }
 
     #[test]
-    fn smaps_is_read_by_overlap() {
-        let smaps = "1000-3000 rw-p 0 00:00 0\nAnonHugePages:      0 kB\n\
-                     400000-800000 rw-p 0 00:00 0\nRss: 9 kB\nAnonHugePages:   2048 kB\n";
-        assert!(huge_in_smaps(smaps, 0x500000, 10));
-        assert!(!huge_in_smaps(smaps, 0x1000, 0x1000));
-        assert!(!huge_in_smaps(smaps, 0x800000, 10));
+    fn a_deep_call_faults_no_more_on_a_touched_stack_and_none_is_touched_past_its_end() {
+        // Growing sizes, one after the other: the C library would hand an old stack, touched
+        // already, to a thread that fits on it.
+        let cold = on_stack_of(8 << 20, faults_of_a_deep_call);
+        let warm = on_stack_of(16 << 20, || {
+            assert!(prefault_stack(512 << 10) >= 512 << 10);
+            faults_of_a_deep_call()
+        });
+        let most = on_stack_of(32 << 20, || prefault_stack(usize::MAX));
+        // 64 pages; a few faults are the reading of /proc itself. With huge pages everywhere a
+        // stack may be one page.
+        let huge_stacks = crate::facts::Facts::read().transparent_huge_pages;
+        assert!(
+            huge_stacks.as_deref() == Some("always") || cold >= 32,
+            "it must fault on a cold stack: {cold}"
+        );
+        assert!(warm < 16, "{warm} faults in spite of touching, {cold} without");
+        assert!((31 << 20..32 << 20).contains(&most), "{most}");
     }
 }

@@ -1,0 +1,30 @@
+//! Locking memory, in a process of its own: it binds all that the process maps later.
+
+use tickspin_host::memory::{MemoryError, Table, lock_all};
+
+fn locked_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmLck:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+#[test]
+fn memory_is_locked_or_the_error_names_the_limit_and_the_cure() {
+    let before = locked_kib();
+    match lock_all() {
+        Ok(()) => {
+            assert!(locked_kib() > before);
+            let mut table = Table::<u64>::new(1 << 17, false).unwrap();
+            table.as_mut_slice()[5] = 1;
+            assert!(locked_kib() >= before + 1024, "later mappings are locked too");
+        }
+        Err(error) => {
+            assert_eq!(locked_kib(), before);
+            assert!(error.is_permission(), "{error}");
+            assert!(matches!(error, MemoryError::LockLimit { .. }), "{error}");
+            let text = error.to_string();
+            assert!(text.contains("RLIMIT_MEMLOCK") && text.contains("prlimit"), "{text}");
+            assert!(!text.contains('\n'), "{text}");
+        }
+    }
+}
