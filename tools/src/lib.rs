@@ -9,6 +9,7 @@
 pub mod cmd; // the commands, one file each
 pub mod error; // one line and an exit code: what every command fails with
 pub mod handoff; // how fast two cores of this machine can hand something over
+pub mod look; // what an observer sees of a run, read-only
 pub mod print; // standard output, where a closed pipe is success
 
 use clap::Parser;

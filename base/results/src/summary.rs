@@ -210,10 +210,10 @@ pub struct Turns {
 /// A pair of values taken before and after the run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Placement {
-    /// `tight`, `near` or `far`, from a bare round trip before the run.
-    pub before: String,
+    /// `tight`, `near` or `far`, from a bare round trip before the run; `null`: not measured.
+    pub before: Option<String>,
     /// The same after it.
-    pub after: String,
+    pub after: Option<String>,
 }
 
 /// The bare hand-over of one cache line on the run's cores, medians, ns.

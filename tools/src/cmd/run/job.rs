@@ -1,0 +1,270 @@
+//! Everything that is checked and decided before anything starts.
+
+use super::config::{Config, PartFile};
+use super::programs::Programs;
+use super::{Args, name_of};
+use crate::error::{Failure, exit};
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tickspin_host::cpu::{self, CorePlan};
+use tickspin_host::process;
+use tickspin_results::out::{OutDir, OutError};
+use tickspin_ring::MeetError;
+use tickspin_ring::rendezvous::{Role, RuntimeDir, check_name};
+
+/// Result files that a run writes beside its histograms.
+pub(super) const FILES: [&str; 5] =
+    ["summary.json", "feed.json", "engine.json", "feed.hlog", "engine.hlog"];
+
+/// Rate of a synthetic market that nobody gave another one, events a second.
+const RATE_DEFAULT: f64 = 100_000.0;
+/// And its length.
+const DURATION_DEFAULT: &str = "5s";
+
+/// A run that may start.
+#[derive(Debug)]
+pub(super) struct Job<'a> {
+    pub(super) args: &'a Args,
+    pub(super) name: String,
+    pub(super) programs: Programs,
+    pub(super) plan: CorePlan,
+    pub(super) dir: RuntimeDir,
+    pub(super) out: OutDir,
+    /// Arguments of `feed-sim`.
+    pub(super) feed: Vec<OsString>,
+    /// Arguments of `engine`.
+    pub(super) engine: Vec<OsString>,
+    /// Rate to measure the bare ring at; `None`: as fast as one message at a time goes.
+    pub(super) rate: Option<f64>,
+    /// How complaints name the parts of the configuration: the file's path, what to say instead.
+    pub(super) aliases: Vec<(String, String)>,
+    /// Removed with the job.
+    _parts: Vec<PartFile>,
+}
+
+impl<'a> Job<'a> {
+    /// Checks programs, name, configuration, cores, runtime directory and result folder, in this
+    /// order; from the last one on there is something to remove.
+    ///
+    /// # Errors
+    /// One line, and nothing is left behind.
+    pub(super) fn prepare(args: &'a Args) -> Result<Job<'a>, Failure> {
+        process::catch_stop_signals();
+        let programs = Programs::find()?;
+        let name = args.name.clone().unwrap_or_else(|| format!("run-{}", std::process::id()));
+        check_name(&name).map_err(|error| Failure::usage(&error))?;
+        let config = Config::read(args.config.as_deref())?;
+        let plan = cpu::plan(args.cores).map_err(|error| Failure::environment(&error))?;
+        if args.fifo.is_some() {
+            plan.may_use_fifo().map_err(|error| Failure::environment(&error))?;
+        }
+        let dir = RuntimeDir::open().map_err(|error| meet(&error))?;
+        refuse_busy(&dir, &name)?;
+
+        let path = args.out.clone().unwrap_or_else(|| default_folder(&name, SystemTime::now()));
+        let out = OutDir::create(&path).map_err(|error| output(&error))?;
+        out.refuse_existing(&FILES, args.force).map_err(|error| {
+            out.abandon();
+            output(&error)
+        })?;
+        let mut parts = Vec::new();
+        let mut aliases = Vec::new();
+        let mut part = |name: &str, table: &Option<toml::Table>| {
+            let Some(table) = table else { return Ok(None) };
+            let file = PartFile::write(out.path(), name, table)?;
+            let path = file.0.clone();
+            aliases.push((path.display().to_string(), config.name_of(name)));
+            parts.push(file);
+            Ok(Some(path))
+        };
+        let written =
+            part("feed", &config.feed).and_then(|feed| Ok((feed, part("engine", &config.engine)?)));
+        let (feed_config, engine_config) = match written {
+            Ok(paths) => paths,
+            Err(failure) => {
+                parts.clear();
+                out.abandon();
+                return Err(failure);
+            }
+        };
+
+        let mut job = Job {
+            args,
+            name,
+            programs,
+            plan,
+            dir,
+            out,
+            feed: Vec::new(),
+            engine: Vec::new(),
+            rate: args.rate,
+            aliases,
+            _parts: parts,
+        };
+        if args.file.is_none() && args.speed.is_none() {
+            job.rate = job.rate.or_else(|| number(&config.feed, "rate")).or(Some(RATE_DEFAULT));
+        }
+        let is_bounded = ["duration", "count", "duration_ms", "duration_s"]
+            .iter()
+            .any(|key| find(&config.feed, key).is_some());
+        job.feed = job.feed_arguments(feed_config, is_bounded);
+        job.engine = job.engine_arguments(engine_config);
+        Ok(job)
+    }
+
+    fn feed_arguments(&self, config: Option<PathBuf>, is_bounded: bool) -> Vec<OsString> {
+        let args = self.args;
+        let mut line = Line::default();
+        match &args.file {
+            Some(file) => line.0.extend(["replay".into(), file.into()]),
+            None => line.0.push("synth".into()),
+        }
+        self.common(&mut line, self.plan.feed, config);
+        line.value("--policy", args.policy.map(name_of));
+        line.flag("--lockstep", args.lockstep);
+        line.value("--speed", args.speed.as_ref());
+        line.value("--rate", args.rate);
+        let is_endless = args.duration.is_none() && args.count.is_none() && !is_bounded;
+        let default = (args.file.is_none() && is_endless).then(|| DURATION_DEFAULT.to_owned());
+        line.value("--duration", args.duration.clone().or(default));
+        line.value("--count", args.count);
+        line.value("--from", args.from.as_ref());
+        line.flag("--loop", args.repeat);
+        line.value("--seed", args.seed);
+        line.value("--instruments", args.instruments);
+        line.value("--warm-up", args.warm_up);
+        line.0
+    }
+
+    fn engine_arguments(&self, config: Option<PathBuf>) -> Vec<OsString> {
+        let args = self.args;
+        let mut line = Line::default();
+        self.common(&mut line, self.plan.engine, config);
+        line.value("--strategy", args.strategy.map(name_of));
+        line.value("--stamps", args.stamps.map(name_of));
+        line.0
+    }
+
+    /// What both programs understand alike.
+    fn common(&self, line: &mut Line, core: usize, config: Option<PathBuf>) {
+        let args = self.args;
+        let cold: Vec<String> = self.plan.cold.iter().map(ToString::to_string).collect();
+        line.value("--name", Some(&self.name));
+        line.value("--core", Some(core));
+        line.value("--cold-cores", Some(cold.join(",")));
+        line.flag("--yield", self.plan.must_yield);
+        line.value("--fifo", args.fifo);
+        line.flag("--lock-memory", args.lock_memory);
+        line.flag("--huge-pages", args.huge_pages);
+        if let Some(config) = config {
+            line.0.extend(["--config".into(), config.into()]);
+        }
+        line.0.extend(["-o".into(), self.out.path().into()]);
+        line.flag("--force", args.force);
+        line.flag("--json", true);
+    }
+}
+
+/// A command line that grows.
+#[derive(Default)]
+struct Line(Vec<OsString>);
+
+impl Line {
+    fn value(&mut self, flag: &str, value: Option<impl ToString>) {
+        if let Some(value) = value {
+            self.0.extend([flag.into(), value.to_string().into()]);
+        }
+    }
+
+    fn flag(&mut self, flag: &str, is_on: bool) {
+        if is_on {
+            self.0.push(flag.into());
+        }
+    }
+}
+
+/// Another live run of the same name would be joined half by half: refused with its owner named.
+fn refuse_busy(dir: &RuntimeDir, name: &str) -> Result<(), Failure> {
+    for (role, label) in [(Role::Feed, "feed"), (Role::Engine, "engine")] {
+        if let Some(owner) = dir.owner(name, role).map_err(|error| meet(&error))? {
+            let error = MeetError::Busy { run: name.to_owned(), role: label, owner };
+            return Err(Failure::failed(format_args!("{error}; give another --name")));
+        }
+    }
+    Ok(())
+}
+
+/// A key of a table or of the tables in it.
+fn find<'t>(table: &'t Option<toml::Table>, key: &str) -> Option<&'t toml::Value> {
+    let table = table.as_ref()?;
+    let inside = || table.values().find_map(|value| value.as_table()?.get(key));
+    table.get(key).or_else(inside)
+}
+
+fn number(table: &Option<toml::Table>, key: &str) -> Option<f64> {
+    let value = find(table, key)?;
+    value.as_float().or_else(|| value.as_integer().map(|whole| whole as f64))
+}
+
+/// A meeting that failed, with its exit code.
+pub(crate) fn meet(error: &MeetError) -> Failure {
+    let code = if error.is_permission() { exit::ENVIRONMENT } else { exit::FAILURE };
+    Failure::new(code, error)
+}
+
+/// A result folder that cannot be used, with its exit code.
+pub(super) fn output(error: &OutError) -> Failure {
+    let code = if error.is_permission() { exit::ENVIRONMENT } else { exit::FAILURE };
+    Failure::new(code, error)
+}
+
+/// `tickspin-runs/20260131T235959Z-name`.
+fn default_folder(name: &str, now: SystemTime) -> PathBuf {
+    let since = now.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
+    PathBuf::from("tickspin-runs").join(format!("{}-{name}", utc(since)))
+}
+
+/// Seconds since 1970 as `20260131T235959Z`: sorts by time, needs no quoting.
+fn utc(seconds: u64) -> String {
+    let (days, second) = (seconds / 86_400, seconds % 86_400);
+    // Howard Hinnant's days-to-civil, for years from 1970: eras of 400 years that begin in March.
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let year = era * 400 + year_of_era + u64::from(month <= 2);
+    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+    format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_are_named_by_utc() {
+        for (seconds, text) in [
+            (0, "19700101T000000Z"),
+            (951_782_400, "20000229T000000Z"),
+            (1_769_903_999, "20260131T235959Z"),
+            (4_107_542_399, "21000228T235959Z"),
+        ] {
+            assert_eq!(utc(seconds), text);
+        }
+    }
+
+    #[test]
+    fn keys_are_found_on_top_and_one_table_deep() {
+        let table: toml::Table = "a = 1\n[pace]\nrate = 2.5\n".parse().unwrap();
+        let table = Some(table);
+        assert_eq!(number(&table, "a"), Some(1.0));
+        assert_eq!(number(&table, "rate"), Some(2.5));
+        assert_eq!(number(&table, "count"), None);
+        assert_eq!(number(&None, "a"), None);
+    }
+}
