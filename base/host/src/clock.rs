@@ -11,8 +11,8 @@
 //!  publish                                t = ticks_ordered()   lfence; rdtsc
 //! ```
 //!
-//! What it costs: ~10 ns a read on the reference host (a KVM guest; [`read_cost`] measures it on
-//! yours), 5 ns more for the ordered one; a conversion is one multiply and one shift.
+//! What it costs, on the reference host (a KVM guest at 2.6 GHz; [`read_cost`] measures yours):
+//! 9 ns a read, 6 ns more for the ordered one, 3 ns a conversion (one multiply, one shift).
 //!
 //! When it is the wrong choice: for the time of day, for intervals of hours (the error bound is
 //! some parts per million: 1 ppm is 3.6 ms an hour), and across hosts.
@@ -76,8 +76,8 @@ pub struct Clock {
 impl Clock {
     /// Measures the TSC against `CLOCK_MONOTONIC_RAW`, sleeping for `time` between two points.
     ///
-    /// `time` is raised to 10 ms. The error bound shrinks with it: 100 ms gives about 1 ppm on a
-    /// quiet machine, 10 ms about ten times that.
+    /// `time` is raised to 10 ms. The error bound shrinks with it: 100 ms gives about 0.3 ppm
+    /// on the reference host, 10 ms ten times that.
     ///
     /// # Errors
     /// [`ClockError`]: the TSC is not invariant, the kernel itself has given it up, it went back,

@@ -11,7 +11,7 @@
 //!
 //! | module | what | cost |
 //! |---|---|---|
-//! | [`clock`] | the TSC: read it, calibrate it, convert it | a read ~10 ns, a conversion ~2 ns |
+//! | [`clock`] | the TSC: read it, calibrate it, convert it | a read ~9 ns, a conversion ~3 ns |
 //! | [`wait`] | what a loop does when there is nothing to do: a type, not a branch | one `pause` |
 //! | [`cpu`] | which cores exist, pinning, priority, a plan for two spinners | cold |
 //! | [`memory`] | lock, prefault, tables that the hot loop borrows | cold, once |

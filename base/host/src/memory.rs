@@ -28,6 +28,16 @@ pub enum MemoryError {
         /// The command that mends it.
         cure: String,
     },
+    /// What is mapped now is locked; later mappings will not be, since a limit that they may
+    /// exceed would make them fail.
+    LockedOnlyNow {
+        /// Locked now, bytes.
+        locked_bytes: u64,
+        /// `RLIMIT_MEMLOCK`, bytes.
+        limit_bytes: u64,
+        /// The command that mends it.
+        cure: String,
+    },
     /// Locking was refused for another reason.
     LockRefused(io::Error),
     /// A table's size does not fit an address space.
@@ -57,6 +67,12 @@ impl fmt::Display for MemoryError {
                 limit_bytes / 1024,
                 mapped_bytes / 1024
             ),
+            Self::LockedOnlyNow { locked_bytes, limit_bytes, cure } => write!(
+                f,
+                "{} KiB are locked, later mappings will not be: RLIMIT_MEMLOCK is {} KiB; {cure}",
+                locked_bytes / 1024,
+                limit_bytes / 1024
+            ),
             Self::LockRefused(error) => write!(f, "memory not locked: {error}"),
             Self::TooLarge { len, element_bytes } => {
                 write!(f, "a table of {len} × {element_bytes} bytes does not fit the address space")
@@ -82,7 +98,7 @@ impl MemoryError {
     #[must_use]
     pub fn is_permission(&self) -> bool {
         match self {
-            Self::LockLimit { .. } => true,
+            Self::LockLimit { .. } | Self::LockedOnlyNow { .. } => true,
             Self::LockRefused(error) => error.kind() == io::ErrorKind::PermissionDenied,
             _ => false,
         }
@@ -91,31 +107,40 @@ impl MemoryError {
 
 /// `mlockall`: all that is mapped now and later stays in memory.
 ///
-/// Afterwards each new thread's stack is populated in full (2 MiB a thread in Rust), and where a
-/// limit is in force, mappings beyond it fail: call it when the big ones are made.
+/// Afterwards each new thread's stack is populated in full (2 MiB a thread in Rust), and each new
+/// mapping at once, with small pages: make a [`Table`] of huge ones before.
 ///
 /// # Errors
-/// [`MemoryError::LockLimit`] names the limit and the command that raises it; the run can go on
-/// without, prefaulted pages stay unless the machine is short of memory.
+/// [`MemoryError::LockLimit`]: nothing is locked. [`MemoryError::LockedOnlyNow`]: under a limit
+/// only what is mapped already is; each later mapping would count against it and fail beyond.
+/// Both name the limit and the command that raises it. The run can go on without: prefaulted
+/// pages stay unless the machine is short of memory.
 pub fn lock_all() -> Result<(), MemoryError> {
+    let limit_bytes = lock_limit_bytes();
+    let is_unlimited = limit_bytes == libc::RLIM_INFINITY || has_capability(CAP_IPC_LOCK);
+    let later = if is_unlimited { libc::MCL_FUTURE } else { 0 };
     // SAFETY: takes flags only; changes no contents.
-    let result = unsafe { libc::mlockall(libc::MCL_CURRENT | libc::MCL_FUTURE) };
-    if result == 0 {
-        return Ok(());
-    }
+    let result = unsafe { libc::mlockall(libc::MCL_CURRENT | later) };
     let error = io::Error::last_os_error();
-    match error.raw_os_error() {
-        Some(libc::ENOMEM | libc::EPERM | libc::EAGAIN) if !has_capability(CAP_IPC_LOCK) => {
-            let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-            Err(MemoryError::LockLimit {
-                limit_bytes: lock_limit_bytes(),
-                mapped_bytes: crate::text::number(&status, "VmSize").unwrap_or(0) * 1024,
-                cure: format!(
-                    "`sudo prlimit --memlock=unlimited --pid $$` for this shell, or `sudo setcap \
-                     cap_ipc_lock+ep {}`, or LimitMEMLOCK=infinity in its systemd unit",
-                    program()
-                ),
-            })
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let bytes = |key| crate::text::number(&status, key).unwrap_or(0) * 1024;
+    let cure = || {
+        format!(
+            "`sudo prlimit --memlock=unlimited --pid $$` for this shell, or `sudo setcap \
+             cap_ipc_lock+ep {}`, or LimitMEMLOCK=infinity in its systemd unit",
+            program()
+        )
+    };
+    match (result, error.raw_os_error()) {
+        (0, _) if is_unlimited => Ok(()),
+        (0, _) => Err(MemoryError::LockedOnlyNow {
+            locked_bytes: bytes("VmLck"),
+            limit_bytes,
+            cure: cure(),
+        }),
+        (_, Some(libc::ENOMEM | libc::EPERM | libc::EAGAIN)) if !is_unlimited => {
+            let mapped_bytes = bytes("VmSize");
+            Err(MemoryError::LockLimit { limit_bytes, mapped_bytes, cure: cure() })
         }
         _ => Err(MemoryError::LockRefused(error)),
     }

@@ -69,7 +69,7 @@ pub fn plan_among(cores: &[Core], wished: Option<(usize, usize)>) -> Result<Core
     let pairs = allowed.iter().flat_map(|feed| allowed.iter().map(move |engine| (*feed, *engine)));
     match (pairs.filter(|(feed, engine)| feed.id != engine.id).max_by_key(rank), &allowed[..]) {
         (Some((feed, engine)), _) => Ok(finish(&allowed, feed, engine, "chosen")),
-        (None, [only]) => Ok(finish(&allowed, only, only, "the only core that there is")),
+        (None, [only]) => Ok(finish(&allowed, only, only, "the only one")),
         (None, _) => Err(CpuError::NoSuchCore { core: 0, would_do: Vec::new() }),
     }
 }

@@ -72,7 +72,11 @@ impl<T: Copy + Default> Table<T> {
             unsafe { element.write(T::default()) };
         }
         if table.pages == Pages::Transparent && !is_huge(first.addr(), bytes) {
-            table.pages = Pages::Small;
+            // Populated with small pages: under `lock_all` a mapping is, before it can be advised.
+            collapse(first.cast(), bytes);
+            if !is_huge(first.addr(), bytes) {
+                table.pages = Pages::Small;
+            }
         }
         Ok(table)
     }
@@ -138,6 +142,14 @@ fn map_huge(bytes: usize) -> Result<(MmapMut, usize, Pages), MemoryError> {
     // Kernels without transparent huge pages say EINVAL: then small ones it is, and said so.
     let advised = map.advise_range(Advice::HugePage, offset, whole).is_ok();
     Ok((map, offset, if advised { Pages::Transparent } else { Pages::Small }))
+}
+
+/// Asks for huge pages in place of the small ones that are there (Linux 6.1); contents stay.
+fn collapse(first: *mut libc::c_void, bytes: usize) {
+    let whole = bytes.next_multiple_of(HUGE_BYTES);
+    // SAFETY: `first` is the aligned start of a mapping of at least `whole` bytes (`map_huge`);
+    // the call moves pages and changes no contents. A refusal leaves all as it was.
+    unsafe { libc::madvise(first, whole, libc::MADV_COLLAPSE) };
 }
 
 /// Whether the kernel backs any mapping that overlaps the range with huge pages, by its own word.

@@ -19,12 +19,16 @@ fn memory_is_locked_or_the_error_names_the_limit_and_the_cure() {
             assert!(locked_kib() >= before + 1024, "later mappings are locked too");
         }
         Err(error) => {
-            assert_eq!(locked_kib(), before);
+            // The test machine has a limit: either all of now, or nothing.
+            let only_now = matches!(error, MemoryError::LockedOnlyNow { .. });
+            assert!(only_now || matches!(error, MemoryError::LockLimit { .. }), "{error}");
+            assert_eq!(only_now, locked_kib() > before, "{error}");
             assert!(error.is_permission(), "{error}");
-            assert!(matches!(error, MemoryError::LockLimit { .. }), "{error}");
             let text = error.to_string();
             assert!(text.contains("RLIMIT_MEMLOCK") && text.contains("prlimit"), "{text}");
             assert!(!text.contains('\n'), "{text}");
+            // And the process can still map more than the limit.
+            assert_eq!(Table::<u64>::new(4 << 20, true).unwrap().as_slice().len(), 4 << 20);
         }
     }
 }
