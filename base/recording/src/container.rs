@@ -1,8 +1,9 @@
 //! [`Stream`]: the bytes of a recording, unwrapped, through one fixed buffer.
 //!
 //! The container is found by its first bytes, never by its name.
-//! Reading is by the caller's thread and in blocks: a gzip day of some 5 GB passes through
-//! [`BUFFER_BYTES`] of memory at a few hundred MB/s, so whoever paces events reads ahead.
+//! Reading is by the caller's thread and in blocks, so whoever paces events reads ahead.
+//! Measured with the ITCH reader on top, one core of a cloud Xeon, file in the page cache: plain
+//! 15 ns a message, gzip 110 ns (some 320 MB/s unpacked), 2.5 MB of memory for 207 MB of file.
 
 use crate::error::RecordingError;
 use flate2::read::MultiGzDecoder;
@@ -12,7 +13,7 @@ use std::io::{self, Chain, Cursor, ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 /// Unwrapped bytes held at once. Any framing with a 16-bit length (65,537 bytes) fits four times,
-/// so few bytes are moved when it is refilled; larger was not faster.
+/// so few bytes are moved when it is refilled; 64 KiB to 1 MiB were equally fast.
 pub const BUFFER_BYTES: usize = 256 * 1024;
 
 /// The most that is asked of a decompressor at once: what it had unpacked in a call that fails is

@@ -60,6 +60,8 @@ pub struct Damage {
     pub container: Container,
     /// Number of the record, from 0, that is not whole: equally, how many whole ones came before.
     pub record: u64,
+    /// Bytes of that record that are there, its prefix counted; 0 where only the container broke.
+    pub partial: u64,
     /// Bytes of the unwrapped recording that are there.
     pub offset: u64,
 }
@@ -118,32 +120,21 @@ impl fmt::Display for RecordingError {
                 write!(f, "empty: once unpacked ({container}), there is no record in it")
             }
             Fault::Foreign { expected, rule } => write!(f, "not an {expected}: {rule}"),
-            Fault::Cut(damage) => {
-                write!(f, "cut inside record {} at byte {}", damage.number(), damage.place())?;
-                damage.delivered(f)
-            }
+            Fault::Cut(damage) => write!(f, "cut {damage}"),
             Fault::Corrupt { damage, rule } => {
-                write!(f, "{} stream is corrupt ({rule}) ", damage.container)?;
-                write!(f, "inside record {} at byte {}", damage.number(), damage.place())?;
-                damage.delivered(f)
+                write!(f, "the {} stream is corrupt ({rule}) {damage}", damage.container)
             }
         }
     }
 }
 
-impl Damage {
-    fn number(&self) -> Grouped {
-        Grouped(self.record)
-    }
-
-    fn place(&self) -> String {
-        match self.container {
-            Container::Plain => Grouped(self.offset).to_string(),
-            other => format!("{} of what {other} unpacked", Grouped(self.offset)),
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let place = if self.partial > 0 { "inside" } else { "before" };
+        write!(f, "{place} record {} at byte {}", Grouped(self.record), Grouped(self.offset))?;
+        if self.container != Container::Plain {
+            write!(f, " of what {} unpacked", self.container)?;
         }
-    }
-
-    fn delivered(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.record {
             0 => write!(f, "; no whole record is before it"),
             1 => write!(f, "; the 1 whole record before it was delivered"),
@@ -187,16 +178,17 @@ mod tests {
 
     #[test]
     fn each_fault_is_one_line_that_names_the_file() {
-        let damage = Damage { container: Container::Plain, record: 1_233, offset: 1_234_567 };
+        let damage =
+            Damage { container: Container::Plain, record: 1_233, partial: 9, offset: 1_234_567 };
         assert_eq!(
             line(Fault::Cut(damage)),
             "day.itch50: cut inside record 1,233 at byte 1,234,567; \
              the 1,233 whole records before it were delivered"
         );
-        let damage = Damage { container: Container::Gzip, record: 1, offset: 20 };
+        let damage = Damage { container: Container::Gzip, record: 1, partial: 0, offset: 20 };
         assert_eq!(
             line(Fault::Corrupt { damage, rule: "corrupt deflate stream".into() }),
-            "day.itch50: gzip stream is corrupt (corrupt deflate stream) inside record 1 at byte \
+            "day.itch50: the gzip stream is corrupt (corrupt deflate stream) before record 1 at byte \
              20 of what gzip unpacked; the 1 whole record before it was delivered"
         );
         assert_eq!(line(Fault::Missing), "day.itch50: no such file");

@@ -24,7 +24,7 @@ pub(crate) fn refuse(stream: &mut Stream) -> Result<(), RecordingError> {
     let refused = |fault| Err(RecordingError::new(&path, fault));
     let container = stream.container();
     if stream.window().is_empty() {
-        let damage = Damage { container, record: 0, offset: 0 };
+        let damage = Damage { container, record: 0, partial: 0, offset: 0 };
         return match stream.take_end() {
             StreamEnd::Failed(source) => {
                 Err(RecordingError::io(&path, "reading its first bytes", source))
@@ -80,6 +80,7 @@ fn first_broken_rule(bytes: &[u8]) -> Option<String> {
     if strange > known { rule } else { None }
 }
 
+/// What speaks against a whole record.
 fn described(len: usize, rule: Rule) -> String {
     match rule {
         Rule::UnknownType { found } => {
@@ -94,29 +95,26 @@ fn described(len: usize, rule: Rule) -> String {
 
 /// What speaks against a record of which only the beginning is there.
 fn partial(bytes: &[u8]) -> Option<String> {
-    match *bytes {
-        [high, low, ..] => {
-            let len = u16::from_be_bytes([high, low]) as usize;
-            match bytes.get(PREFIX_BYTES) {
-                Some(&kind) if itch50::length_of(kind) == Some(len) => None,
-                None if itch50::LENGTHS.iter().any(|&known| known as usize == len) => None,
-                Some(&kind) => match itch50::length_of(kind) {
-                    Some(expected) => Some(format!(
-                        "has length {len}, a message of type '{}' has {expected}",
-                        kind.escape_ascii()
-                    )),
-                    None => Some(format!(
-                        "has length {len} and type '{}', which is no message",
-                        kind.escape_ascii()
-                    )),
-                },
-                None => Some(format!("has length {len}, which no message has")),
-            }
+    let (len, kind) = match *bytes {
+        [high, low, kind, ..] => (usize::from(u16::from_be_bytes([high, low])), kind),
+        [high, low] => {
+            let len = usize::from(u16::from_be_bytes([high, low]));
+            let known = itch50::LENGTHS.iter().any(|&known| usize::from(known) == len);
+            return (!known).then(|| format!("has length {len}, which no message has"));
         }
         // Every length we know is below 256.
-        [high] => (high != 0).then(|| "has a length above 255, which no message has".into()),
-        [] => None,
-    }
+        [high] => {
+            let text = "has a length above 255, which no message has";
+            return (high != 0).then(|| text.into());
+        }
+        [] => return None,
+    };
+    let rule = match itch50::length_of(kind) {
+        None => Rule::UnknownType { found: kind },
+        Some(expected) if expected == len => return None,
+        Some(expected) => Rule::Length { kind, found: len as u32, expected: expected as u32 },
+    };
+    Some(described(len, rule))
 }
 
 /// `rule`, and what the file seems to be instead.

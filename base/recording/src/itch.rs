@@ -7,6 +7,8 @@
 //!
 //! Memory is one buffer whatever the size of the file; nothing is decoded ahead.
 //! A damaged file is read to the damage: the error comes after the last whole record before it.
+//! A bit flipped in a plain file cannot be seen, the format has no check; in a gzip file it is seen at
+//! the latest at the end, when its events have long been handed out.
 
 use crate::container::{Container, Stream, StreamEnd};
 use crate::error::{Damage, Fault, RecordingError};
@@ -124,34 +126,45 @@ impl ItchFile {
                         return self.finish();
                     }
                 }
-                Step::End => return Ok(false),
+                Step::End => return self.finish(),
             }
         }
     }
 
-    /// The stream gave all it has; what is in the window is no whole record.
+    /// The stream gave all it has and what is in the window is no whole record, or the end marker
+    /// was seen.
     #[cold]
     fn finish(&mut self) -> Result<bool, RecordingError> {
+        if self.framing.is_ended() && self.container() == Container::Gzip {
+            // Not for what is behind the marker, but for the container's own check: a damaged length
+            // can look like an end marker.
+            loop {
+                self.stream.take(self.stream.window().len());
+                if !self.stream.fill(1) {
+                    break;
+                }
+            }
+        }
+        let left = self.stream.window().len();
+        let whole = self.framing.finish(self.stream.window()).is_ok();
         let damage = Damage {
             container: self.stream.container(),
             record: self.framing.records(),
+            partial: if whole { 0 } else { left as u64 },
             offset: self.stream.read_bytes(),
         };
-        let left = self.stream.window().len();
-        let whole = self.framing.finish(self.stream.window()).is_ok();
         self.stream.take(left);
-        let path = self.stream.path().to_owned();
         let fault = match self.stream.take_end() {
             StreamEnd::Clean if whole => return Ok(false),
             StreamEnd::Clean | StreamEnd::Cut => Fault::Cut(damage),
             StreamEnd::Corrupt(rule) => Fault::Corrupt { damage, rule },
             StreamEnd::Failed(source) => {
                 self.truncated = true;
-                return Err(RecordingError::io(&path, "reading it", source));
+                return Err(RecordingError::io(self.path(), "reading it", source));
             }
         };
         self.truncated = true;
-        Err(RecordingError::new(&path, fault))
+        Err(RecordingError::new(self.path(), fault))
     }
 
     /// The current message's bytes, type byte first; empty before the first
