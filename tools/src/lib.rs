@@ -27,7 +27,10 @@ pub struct Cli {
 #[must_use]
 pub fn main() -> ExitCode {
     tickspin_host::process::quiet_pipes();
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
     match cmd::run(&cli.command) {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
@@ -35,4 +38,24 @@ pub fn main() -> ExitCode {
             ExitCode::from(failure.exit)
         }
     }
+}
+
+/// Help and version go to standard output; a wrong use is one line, as every failure.
+fn usage(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        // A closed pipe is success.
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    if error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        print::complain(&"which command? see --help");
+        return ExitCode::from(error::exit::USAGE);
+    }
+    let text = error.render().to_string();
+    let first = text.split("\n\n").next().unwrap_or("wrong use");
+    let line: Vec<&str> = first.split_whitespace().collect();
+    let line = line.join(" ");
+    let line = line.strip_prefix("error: ").unwrap_or(&line);
+    print::complain(&format_args!("{line}; see --help"));
+    ExitCode::from(error::exit::USAGE)
 }
