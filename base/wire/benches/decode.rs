@@ -3,7 +3,8 @@
 //! Measures one core over real order messages, repeated to some megabytes: larger than the second
 //! cache, as a day file is. Lines, best and median of several rounds:
 //! - `walk`: framing and type byte only, the floor of the others;
-//! - `decode`: to `Message`, then the fields an order book needs;
+//! - `fields`: the fields an order book needs, by a match on the type byte and `from_slice`;
+//! - `decode`: the same fields by way of `Message`;
 //! - `event`: bytes to the normalized `Event`, all seven words read.
 //!
 //! A regression here means that whoever decodes on the hot core, or decodes ahead for it, keeps up
@@ -15,7 +16,10 @@ mod data;
 use std::hint::black_box;
 use std::time::Instant;
 use tickspin_wire::binaryfile::Records;
-use tickspin_wire::itch50::{self, Message};
+use tickspin_wire::itch50::{
+    self, AddOrder, AddOrderMpid, Header, Message, OrderCancel, OrderDelete, OrderExecuted,
+    OrderExecutedWithPrice, OrderReplace,
+};
 use tickspin_wire::normalize;
 
 const BYTES: usize = 16 << 20;
@@ -26,7 +30,10 @@ fn main() {
     let bytes = file.repeat(BYTES / file.len());
     let messages = Records::new(&bytes).count();
     println!("{messages} messages, {:.1} MB, {ROUNDS} rounds", bytes.len() as f64 / 1e6);
-    for (name, work) in [("walk", walk as fn(&[u8]) -> u64), ("decode", decode), ("event", event)] {
+    assert_eq!(fields(&bytes), decode(&bytes), "both take the same fields out");
+    let works: [(&str, fn(&[u8]) -> u64); 4] =
+        [("walk", walk), ("fields", fields), ("decode", decode), ("event", event)];
+    for (name, work) in works {
         let mut ns: Vec<f64> = (0..ROUNDS)
             .map(|_| {
                 let start = Instant::now();
@@ -52,6 +59,44 @@ fn walk(bytes: &[u8]) -> u64 {
     sum
 }
 
+/// What a book needs of a message: order, price, shares, when and of which stock.
+#[inline(always)]
+fn taken((header, id, px, qty): (Header, u64, u32, u32)) -> u64 {
+    id.wrapping_add(px.into())
+        .wrapping_add(qty.into())
+        .wrapping_add(header.timestamp_ns)
+        .wrapping_add(header.locate.into())
+}
+
+fn fields(bytes: &[u8]) -> u64 {
+    let mut sum = 0_u64;
+    for record in Records::new(bytes).flatten() {
+        let parts = match record[0] {
+            AddOrder::TYPE => {
+                AddOrder::from_slice(record).map(|m| (m.header, m.order_ref, m.price_1e4, m.shares))
+            }
+            AddOrderMpid::TYPE => AddOrderMpid::from_slice(record)
+                .map(|m| (m.header, m.order_ref, m.price_1e4, m.shares)),
+            OrderExecuted::TYPE => {
+                OrderExecuted::from_slice(record).map(|m| (m.header, m.order_ref, 0, m.shares))
+            }
+            OrderExecutedWithPrice::TYPE => OrderExecutedWithPrice::from_slice(record)
+                .map(|m| (m.header, m.order_ref, m.price_1e4, m.shares)),
+            OrderCancel::TYPE => {
+                OrderCancel::from_slice(record).map(|m| (m.header, m.order_ref, 0, m.shares))
+            }
+            OrderDelete::TYPE => {
+                OrderDelete::from_slice(record).map(|m| (m.header, m.order_ref, 0, 0))
+            }
+            OrderReplace::TYPE => OrderReplace::from_slice(record)
+                .map(|m| (m.header, m.new_order_ref, m.price_1e4, m.shares)),
+            _ => continue,
+        };
+        sum = sum.wrapping_add(parts.map_or(0, taken));
+    }
+    sum
+}
+
 fn decode(bytes: &[u8]) -> u64 {
     let mut sum = 0_u64;
     for record in Records::new(bytes).flatten() {
@@ -64,16 +109,9 @@ fn decode(bytes: &[u8]) -> u64 {
             Message::OrderCancel(m) => (m.order_ref, 0, m.shares),
             Message::OrderDelete(m) => (m.order_ref, 0, 0),
             Message::OrderReplace(m) => (m.new_order_ref, m.price_1e4, m.shares),
-            Message::Trade(m) => (m.match_number, m.price_1e4, m.shares),
-            _ => (0, 0, 0),
+            _ => continue,
         };
-        let header = message.header();
-        sum = sum
-            .wrapping_add(id)
-            .wrapping_add(px.into())
-            .wrapping_add(qty.into())
-            .wrapping_add(header.timestamp_ns)
-            .wrapping_add(header.locate.into());
+        sum = sum.wrapping_add(taken((*message.header(), id, px, qty)));
     }
     sum
 }
