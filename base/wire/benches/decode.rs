@@ -25,13 +25,16 @@ use tickspin_wire::normalize;
 const BYTES: usize = 16 << 20;
 const ROUNDS: usize = 15;
 
+/// Goes through a file; the sum keeps the work from being left out.
+type Work = fn(&[u8]) -> u64;
+
 fn main() {
     let Some(file) = data::file("itch/aapl_20190130_first3000.itch50") else { return };
     let bytes = file.repeat(BYTES / file.len());
     let messages = Records::new(&bytes).count();
     println!("{messages} messages, {:.1} MB, {ROUNDS} rounds", bytes.len() as f64 / 1e6);
     assert_eq!(fields(&bytes), decode(&bytes), "both take the same fields out");
-    let works: [(&str, fn(&[u8]) -> u64); 4] =
+    let works: [(&str, Work); 4] =
         [("walk", walk), ("fields", fields), ("decode", decode), ("event", event)];
     for (name, work) in works {
         let mut ns: Vec<f64> = (0..ROUNDS)
