@@ -1,1 +1,31 @@
-//! Placeholder.
+//! Everything before, beside and after the pinned loop.
+//!
+//! ```text
+//!   args ─► config ◄─ layers (default.toml < file < environment < flags)
+//!              └─► plan ─► run ──► pinned thread: rehearsal ─► tickspin-hot's loop ─► books hashed
+//!                           │      main thread: keep (intervals, notices), watch (is the feed alive)
+//!                           └───► report: engine.json, engine.hlog, *.hgrm, the table
+//! ```
+//!
+//! Two threads: the pinned one, which belongs to [`tickspin_hot`] between armed and disarmed, and
+//! the main thread, which wakes at most ten times a second and shares the feed's core where there
+//! are only two. Everything here may allocate, lock, format and call the kernel; nothing here may
+//! run on the pinned thread while it is armed.
+#![forbid(unsafe_code)]
+
+pub mod args; // the command line
+pub mod book_hash; // the hash of the final books
+pub mod config; // typed and checked
+pub mod ending; // why an armed run ended
+pub mod error; // what failed, on which key, file or core
+pub mod keep; // intervals into engine.hlog, notices to the terminal
+pub mod layers; // where each value of the configuration comes from
+pub mod pinned; // the pinned thread's life before and after the loop
+pub mod plan; // which thread, which core, which ring, how much memory
+pub mod rehearsal; // the loop over made-up events, before the first real one
+pub mod report; // what a run leaves behind
+pub mod run; // build, lock, pin, meet, wait, tear down in reverse
+pub mod segments; // the six segments of a run's rings, seen from here
+pub mod tables; // the memory that the pinned loop borrows
+mod utc;
+pub mod watch; // is the feed alive? // the time of day in a folder's name

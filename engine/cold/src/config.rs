@@ -1,0 +1,416 @@
+//! The configuration, typed and checked: every value in its range, every limit stated.
+//!
+//! [`crate::layers`] says where values come from; meanings, ranges and reasons stand in the
+//! compiled-in file, `default.toml`. A value that will not do is an error that names its key, who
+//! said it, and what would do.
+
+use crate::args::Args;
+use crate::book_hash::hex;
+use crate::error::EngineError;
+use crate::layers::{self, Layers};
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::time::Duration;
+use tickspin_hot::book::BookSize;
+use tickspin_hot::risk::{Limits, Rate};
+use tickspin_hot::strategy::market_maker::Quoting;
+use tickspin_wire::num::{Px, Qty};
+use toml::{Table, Value};
+
+/// Largest quantity anywhere: positions are signed.
+const QTY_MAX: u64 = i64::MAX as u64;
+
+/// Largest price distance: a million of the quote currency.
+const PX_MAX: u64 = 1_000_000_000_000_000;
+
+/// Everything that can be configured. Fields are the keys of `default.toml`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(
+    missing_docs,
+    reason = "each key is documented in default.toml, which a test holds against"
+)]
+pub struct Config {
+    pub run: Run,
+    pub cores: Cores,
+    pub memory: Memory,
+    pub rings: Rings,
+    pub books: Books,
+    pub probe: ProbeKeys,
+    pub quotes: Quotes,
+    pub risk: RiskKeys,
+}
+
+/// `[run]`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "see default.toml")]
+pub struct Run {
+    pub name: String,
+    pub strategy: Strategy,
+    pub stamps: Stamps,
+    pub wait_feed_ms: u64,
+    pub interval_ms: u64,
+    pub linger_ms: u64,
+    pub drain_ms: u64,
+}
+
+/// What answers the ticks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Strategy {
+    /// Answers every tick with one order and thinks nothing: the floor of the pipeline.
+    Probe,
+    /// Two-sided quotes, skewed by inventory.
+    MarketMaker,
+}
+
+impl Strategy {
+    /// The name on the command line and in files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Strategy::Probe => "probe",
+            Strategy::MarketMaker => "market-maker",
+        }
+    }
+}
+
+/// Which instants of an event's way are stamped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stamps {
+    /// Arrival, after the book, after the strategy, departure.
+    All,
+    /// Arrival and departure: two clock reads less an event.
+    Ends,
+}
+
+impl Stamps {
+    /// The name on the command line and in files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Stamps::All => "all",
+            Stamps::Ends => "ends",
+        }
+    }
+}
+
+/// `[cores]`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "see default.toml")]
+pub struct Cores {
+    pub engine: Wish<usize>,
+    pub cold: Wish<Vec<usize>>,
+    pub waiting: WaitingWish,
+    pub fifo_priority: u8,
+}
+
+/// A value, or `"auto"`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "a core, a list of cores where there may be several, or \"auto\"")]
+pub enum Wish<T> {
+    /// Exactly this.
+    Given(T),
+    /// Left to the plan.
+    Auto(Auto),
+}
+
+/// The word `auto`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Auto {
+    /// Left to the plan.
+    Auto,
+}
+
+impl<T> Wish<T> {
+    /// What was wished, if anything.
+    pub fn given(&self) -> Option<&T> {
+        match self {
+            Wish::Given(value) => Some(value),
+            Wish::Auto(_) => None,
+        }
+    }
+}
+
+/// What an idle turn does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WaitingWish {
+    /// Spin where there are cores enough.
+    Auto,
+    /// One `pause`.
+    Spin,
+    /// One `sched_yield`.
+    Yield,
+}
+
+/// `[memory]`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "see default.toml")]
+pub struct Memory {
+    pub lock: bool,
+    pub huge_pages: bool,
+}
+
+/// `[rings]`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "see default.toml")]
+pub struct Rings {
+    pub requests_slots: u32,
+}
+
+/// `[books]`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "see default.toml")]
+pub struct Books {
+    pub instruments: usize,
+    pub orders: usize,
+    pub levels: usize,
+}
+
+impl Books {
+    /// As the pinned loop's memory sizes.
+    #[must_use]
+    pub const fn size(&self) -> BookSize {
+        BookSize { instruments: self.instruments, orders: self.orders, levels: self.levels }
+    }
+}
+
+/// `[probe]`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "see default.toml")]
+pub struct ProbeKeys {
+    pub qty: u64,
+}
+
+/// `[quotes]`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "see default.toml")]
+pub struct Quotes {
+    pub qty: u64,
+    pub half_spread_px: u64,
+    pub skew_px: u64,
+    pub position_qty_max: u64,
+    pub hysteresis_ticks: u32,
+    pub tick_px: u64,
+}
+
+impl Quotes {
+    /// As the market maker takes them; values are in range once checked.
+    #[must_use]
+    pub fn quoting(&self) -> Quoting {
+        let px = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+        Quoting {
+            half_spread_px: px(self.half_spread_px),
+            skew_px: px(self.skew_px),
+            qty: Qty(self.qty),
+            max_position: self.position_qty_max,
+            hysteresis_ticks: self.hysteresis_ticks,
+            tick_px: px(self.tick_px),
+        }
+    }
+}
+
+/// `[risk]`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "see default.toml")]
+pub struct RiskKeys {
+    pub order_qty_max: u64,
+    pub order_notional_max: u64,
+    pub position_qty_max: u64,
+    pub open_orders_max: u32,
+    pub collar_bp: u32,
+    pub event_age_max_ms: u64,
+    pub new_per_second: u64,
+    pub new_burst: u32,
+    pub replace_per_second: u64,
+    pub replace_burst: u32,
+    pub total_per_second: u64,
+    pub total_burst: u32,
+}
+
+impl RiskKeys {
+    /// As the gate takes them. `units_per_second`: the clock of rates (TSC ticks, in lock-step ns);
+    /// `ticks_per_second`: that of ages.
+    #[must_use]
+    pub fn limits(&self, units_per_second: u64, ticks_per_second: u64) -> Limits {
+        let age = u128::from(self.event_age_max_ms) * u128::from(ticks_per_second) / 1_000;
+        Limits {
+            max_qty: self.order_qty_max,
+            max_notional: self.order_notional_max.saturating_mul(Px::ONE.unsigned_abs()),
+            max_position: self.position_qty_max,
+            max_open_orders: self.open_orders_max,
+            collar_bp: self.collar_bp,
+            max_age: u64::try_from(age).unwrap_or(u64::MAX),
+            rate_new: Rate::new(self.new_per_second, self.new_burst, units_per_second),
+            rate_replace: Rate::new(self.replace_per_second, self.replace_burst, units_per_second),
+            rate_total: Rate::new(self.total_per_second, self.total_burst, units_per_second),
+        }
+    }
+
+    /// SHA-256 over `key = value\n` of every limit, in the order of `default.toml`.
+    #[must_use]
+    pub fn hash(&self) -> String {
+        let limits = Table::try_from(self).unwrap_or_default();
+        let lines: String = layers::keys_of("risk")
+            .filter_map(|key| Some(format!("{key} = {}\n", limits.get(&key)?)))
+            .collect();
+        hex(&Sha256::digest(lines))
+    }
+}
+
+impl Config {
+    /// From all layers: compiled-in < file < environment < flags.
+    ///
+    /// # Errors
+    /// See [`EngineError`]: file, syntax, unknown or missing key, wrong type, out of range.
+    pub fn load(args: &Args) -> Result<Config, EngineError> {
+        let mut layers = Layers::compiled_in();
+        if let Some(path) = &args.config {
+            layers.file(path)?;
+        }
+        layers.environment(std::env::vars_os())?;
+        flags(args, &mut layers)?;
+        let config: Config = layers.typed()?;
+        config.check(&layers)?;
+        Ok(config)
+    }
+
+    /// The compiled-in file's words with these values in force.
+    #[must_use]
+    pub fn print(&self) -> String {
+        layers::print(&Table::try_from(self).unwrap_or_default())
+    }
+
+    /// Longest wait for the feed.
+    #[must_use]
+    pub const fn wait_feed(&self) -> Duration {
+        Duration::from_millis(self.run.wait_feed_ms)
+    }
+
+    /// Length of one interval of the log.
+    #[must_use]
+    pub const fn interval(&self) -> Duration {
+        Duration::from_millis(self.run.interval_ms)
+    }
+
+    /// Every value in its range.
+    ///
+    /// # Errors
+    /// The first that is not, in the order of `default.toml`.
+    pub fn check(&self, layers: &Layers) -> Result<(), EngineError> {
+        let (run, risk) = (&self.run, &self.risk);
+        let within = |key: &str, value: u64, least: u64, most: u64| {
+            if (least..=most).contains(&value) {
+                return Ok(());
+            }
+            let rule = format!("{value} is out of range; {least} to {most} would do");
+            Err(EngineError::key(key, layers.origin(key), rule))
+        };
+        let limit = |key: &str, value: u64, most: u64| match value {
+            0 => {
+                let rule = format!("a limit of 0 refuses the start; 1 to {most} would do");
+                Err(EngineError::key(key, layers.origin(key), rule))
+            }
+            _ => within(key, value, 1, most),
+        };
+        tickspin_ring::rendezvous::check_name(&run.name).map_err(|error| {
+            EngineError::key("run.name", layers.origin("run.name"), error.to_string())
+        })?;
+        within("run.wait_feed_ms", run.wait_feed_ms, 1, 3_600_000)?;
+        within("run.interval_ms", run.interval_ms, 100, 3_600_000)?;
+        within("run.linger_ms", run.linger_ms, 0, 10_000)?;
+        within("run.drain_ms", run.drain_ms, 0, 60_000)?;
+        within("cores.fifo_priority", u64::from(self.cores.fifo_priority), 0, 99)?;
+        if self.cores.cold.given().is_some_and(Vec::is_empty) {
+            let rule = "an empty list; at least one core, or \"auto\", would do";
+            return Err(EngineError::key("cores.cold", layers.origin("cores.cold"), rule));
+        }
+        let slots = self.rings.requests_slots;
+        within("rings.requests_slots", u64::from(slots), 64, 1 << 20)?;
+        if !slots.is_power_of_two() {
+            let would_do = slots.next_power_of_two();
+            let rule = format!("{slots} is no power of two; {would_do} would do");
+            let key = "rings.requests_slots";
+            return Err(EngineError::key(key, layers.origin(key), rule));
+        }
+        within("books.instruments", self.books.instruments as u64, 1, 65_535)?;
+        within("books.orders", self.books.orders as u64, 1, 1 << 30)?;
+        within("books.levels", self.books.levels as u64, 1, 1 << 30)?;
+        within("probe.qty", self.probe.qty, 1, QTY_MAX)?;
+        let quotes = &self.quotes;
+        within("quotes.qty", quotes.qty, 1, QTY_MAX)?;
+        within("quotes.half_spread_px", quotes.half_spread_px, 1, PX_MAX)?;
+        within("quotes.skew_px", quotes.skew_px, 0, PX_MAX)?;
+        within("quotes.position_qty_max", quotes.position_qty_max, quotes.qty, QTY_MAX)?;
+        within("quotes.hysteresis_ticks", u64::from(quotes.hysteresis_ticks), 1, 1_000_000)?;
+        within("quotes.tick_px", quotes.tick_px, 1, PX_MAX)?;
+        limit("risk.order_qty_max", risk.order_qty_max, QTY_MAX)?;
+        limit("risk.order_notional_max", risk.order_notional_max, 9_223_372_036)?;
+        limit("risk.position_qty_max", risk.position_qty_max, QTY_MAX)?;
+        limit("risk.open_orders_max", u64::from(risk.open_orders_max), 1 << 20)?;
+        limit("risk.collar_bp", u64::from(risk.collar_bp), 10_000)?;
+        limit("risk.event_age_max_ms", risk.event_age_max_ms, 3_600_000)?;
+        for (rate, per_second, burst) in [
+            ("new", risk.new_per_second, risk.new_burst),
+            ("replace", risk.replace_per_second, risk.replace_burst),
+            ("total", risk.total_per_second, risk.total_burst),
+        ] {
+            limit(&format!("risk.{rate}_per_second"), per_second, 1_000_000_000)?;
+            limit(&format!("risk.{rate}_burst"), u64::from(burst), 1_000_000)?;
+        }
+        Ok(())
+    }
+}
+
+/// The flags that have a key.
+fn flags(args: &Args, layers: &mut Layers) -> Result<(), EngineError> {
+    let ms = |time: Duration| Value::Integer(i64::try_from(time.as_millis()).unwrap_or(i64::MAX));
+    let number = |core: usize| Value::Integer(i64::try_from(core).unwrap_or(i64::MAX));
+    if let Some(name) = &args.name {
+        layers.flag(("run", "name"), name.as_str(), "--name")?;
+    }
+    if let Some(strategy) = args.strategy {
+        layers.flag(("run", "strategy"), strategy.name(), "--strategy")?;
+    }
+    if let Some(stamps) = args.stamps {
+        layers.flag(("run", "stamps"), stamps.name(), "--stamps")?;
+    }
+    if let Some(time) = args.wait_feed {
+        layers.flag(("run", "wait_feed_ms"), ms(time), "--wait-feed")?;
+    }
+    if let Some(time) = args.interval {
+        layers.flag(("run", "interval_ms"), ms(time), "--interval")?;
+    }
+    if let Some(core) = args.core {
+        layers.flag(("cores", "engine"), number(core), "--core")?;
+    }
+    if !args.cold_cores.is_empty() {
+        let cores: Vec<Value> = args.cold_cores.iter().copied().map(number).collect();
+        layers.flag(("cores", "cold"), cores, "--cold-cores")?;
+    }
+    if args.yields {
+        layers.flag(("cores", "waiting"), "yield", "--yield")?;
+    }
+    if let Some(priority) = args.fifo {
+        layers.flag(("cores", "fifo_priority"), i64::from(priority), "--fifo")?;
+    }
+    if args.lock_memory {
+        layers.flag(("memory", "lock"), true, "--lock-memory")?;
+    }
+    if args.huge_pages {
+        layers.flag(("memory", "huge_pages"), true, "--huge-pages")?;
+    }
+    Ok(())
+}

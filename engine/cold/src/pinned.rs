@@ -1,0 +1,273 @@
+//! The pinned thread: everything of its life before and after the loop.
+//!
+//! ```text
+//!   pin, priority, stack ─► books formatted ─► ready ─► (main attaches) ─► rehearsal
+//!     ─► usage sampled ─► ARMED: the loop ─► DISARMED ─► usage sampled ─► books hashed
+//! ```
+//!
+//! Between the two samples the thread makes no system call (spinning), allocates nothing and takes
+//! no page fault: whatever it touches was made, formatted and touched before. An observer sees the
+//! same two marks in the counters `armed` and `phase`.
+
+use crate::book_hash::{BookHash, HashedLevel};
+use crate::config::{Config, Stamps, Strategy as StrategyName};
+use crate::error::EngineError;
+use crate::plan::{Plan, Waiting};
+use crate::rehearsal::{self, Scratch};
+use crate::segments::Links;
+use crate::tables::{Borrowed, Tables};
+use ringbuf::traits::Producer as Queue;
+use std::sync::mpsc::{Receiver, SyncSender};
+use tickspin_host::clock::Clock;
+use tickspin_host::process::{ThreadUsage, process_cpu_ns, steal_ns, thread_id, thread_usage};
+use tickspin_host::wait::{Spin, Wait, Yield};
+use tickspin_host::{cpu, memory};
+use tickspin_hot::book::{Book, BookStats};
+use tickspin_hot::notice::Notice;
+use tickspin_hot::orders::{OrderStats, Orders};
+use tickspin_hot::record::{LoopStats, Recorder};
+use tickspin_hot::risk::{Refusal, Risk};
+use tickspin_hot::spin::{self, Hot, Outcome, Terms};
+use tickspin_hot::stamps::{self, AllStamps, EndStamps};
+use tickspin_hot::strategy::market_maker::{MakerSlot, MarketMaker, Quoting};
+use tickspin_hot::strategy::{Probe, Strategy};
+use tickspin_results::summary::Usage;
+use tickspin_wire::num::{InstrumentId, Qty, Side};
+
+/// Stack touched before arming: the loop's deepest call needs a few KiB.
+const STACK_BYTES: usize = 256 << 10;
+
+/// What the thread takes along.
+pub struct Baggage<N> {
+    /// In force.
+    pub config: Config,
+    /// Settled.
+    pub plan: Plan,
+    /// Calibrated.
+    pub clock: Clock,
+    /// Populated.
+    pub tables: Tables,
+    /// For the rehearsal.
+    pub scratch: Scratch,
+    /// Where notices go.
+    pub notices: N,
+}
+
+/// What the thread tells the main thread.
+pub enum Up {
+    /// Pinned and prepared: attach now.
+    Ready,
+    /// Over.
+    Done(Result<Box<Finished>, EngineError>),
+}
+
+/// What is left of a run.
+pub struct Finished {
+    /// How the loop ended.
+    pub outcome: Outcome,
+    /// What the kernel did to the thread between the marks.
+    pub usage: Usage,
+    /// Counts of the loop.
+    pub stats: LoopStats,
+    /// Counts of the books.
+    pub book: BookStats,
+    /// Counts of own orders.
+    pub orders: OrderStats,
+    /// Refusals of the gate, by number.
+    pub refused: [u64; Refusal::COUNT],
+    /// Hash of the final books.
+    pub book_hash: String,
+    /// Instruments with a level.
+    pub book_instruments: u64,
+}
+
+/// The thread's body. `up` hears of it; `down` brings the links, or nothing more.
+pub fn work<N: Queue<Item = Notice>>(
+    baggage: Baggage<N>,
+    up: &SyncSender<Up>,
+    down: &Receiver<Links>,
+) {
+    let waiting = baggage.plan.waiting;
+    let done = match (baggage.config.run.stamps, waiting) {
+        (Stamps::All, Waiting::Spin) => strategy(baggage, AllStamps, Spin, up, down),
+        (Stamps::All, Waiting::Yield) => strategy(baggage, AllStamps, Yield, up, down),
+        (Stamps::Ends, Waiting::Spin) => strategy(baggage, EndStamps, Spin, up, down),
+        (Stamps::Ends, Waiting::Yield) => strategy(baggage, EndStamps, Yield, up, down),
+    };
+    if let Some(done) = done.transpose() {
+        // Where nobody listens any more the main thread has failed and says so itself.
+        let _ = up.send(Up::Done(done));
+    }
+}
+
+/// Makes a strategy over borrowed slots: one for the rehearsal, one for the run, of one type, so
+/// that the very code that runs has been rehearsed.
+pub(crate) trait Make {
+    /// What it makes.
+    type Made<'m>: Strategy;
+    /// Makes one.
+    fn make<'m>(&self, slots: &'m mut [MakerSlot]) -> Result<Self::Made<'m>, EngineError>;
+}
+
+struct MakeProbe(Qty);
+struct MakeMaker(Quoting);
+
+impl Make for MakeProbe {
+    type Made<'m> = Probe;
+    fn make<'m>(&self, _: &'m mut [MakerSlot]) -> Result<Probe, EngineError> {
+        Ok(Probe::new(self.0))
+    }
+}
+
+impl Make for MakeMaker {
+    type Made<'m> = MarketMaker<'m>;
+    fn make<'m>(&self, slots: &'m mut [MakerSlot]) -> Result<MarketMaker<'m>, EngineError> {
+        MarketMaker::new(self.0, slots).map_err(|error| EngineError::Tables(error.to_string()))
+    }
+}
+
+type Done = Result<Option<Box<Finished>>, EngineError>;
+
+fn strategy<N, T, W>(
+    baggage: Baggage<N>,
+    stamps: T,
+    wait: W,
+    up: &SyncSender<Up>,
+    down: &Receiver<Links>,
+) -> Done
+where
+    N: Queue<Item = Notice>,
+    T: stamps::Stamps + Copy,
+    W: Wait + Copy,
+{
+    match baggage.config.run.strategy {
+        StrategyName::Probe => {
+            let make = MakeProbe(Qty(baggage.config.probe.qty));
+            session(baggage, &make, stamps, wait, up, down)
+        }
+        StrategyName::MarketMaker => {
+            let make = MakeMaker(baggage.config.quotes.quoting());
+            session(baggage, &make, stamps, wait, up, down)
+        }
+    }
+}
+
+fn session<N, M, T, W>(
+    baggage: Baggage<N>,
+    make: &M,
+    stamps: T,
+    wait: W,
+    up: &SyncSender<Up>,
+    down: &Receiver<Links>,
+) -> Done
+where
+    N: Queue<Item = Notice>,
+    M: Make,
+    T: stamps::Stamps + Copy,
+    W: Wait + Copy,
+{
+    let Baggage { config, plan, clock, mut tables, scratch, notices } = baggage;
+    cpu::pin(plan.core)?;
+    if let Some(priority) = plan.fifo {
+        cpu::fifo(priority)?;
+    }
+    memory::prefault_stack(STACK_BYTES);
+    let misfit = |error: &dyn std::fmt::Display| EngineError::Tables(error.to_string());
+    let Borrowed { book, exposures, own_orders, quotes } = tables.borrow();
+    let seed = tickspin_ring::region::random_epoch();
+    let book = Book::new(book, seed).map_err(|error| misfit(&error))?;
+    let strategy = make.make(quotes)?;
+
+    let _ = up.send(Up::Ready);
+    // No links: the main thread could not attach, and says why.
+    let Ok(links) = down.recv() else { return Ok(None) };
+
+    let units_per_second = if links.is_lockstep { 1_000_000_000 } else { clock.ticks_per_second() };
+    let limits = config.risk.limits(units_per_second, clock.ticks_per_second());
+    let risk = Risk::new(limits, exposures).map_err(|error| misfit(&error))?;
+    rehearsal::run(scratch, make, stamps, wait, &clock, limits)?;
+    let mut hot = Hot {
+        input: links.events,
+        reports: links.reports,
+        book,
+        strategy,
+        risk,
+        orders: Orders::new(links.requests, own_orders),
+        record: Recorder::new(links.tallies, links.counters, clock),
+        notices,
+    };
+    let terms = Terms {
+        stop_grace_ns: config.run.linger_ms * 1_000_000,
+        drain_ns: config.run.drain_ms * 1_000_000,
+    };
+    // The first sample makes the memory that the second one uses again.
+    Sample::take(plan.core);
+    let before = Sample::take(plan.core);
+    let outcome = spin::run(&mut hot, &mut { stamps }, &mut { wait }, &terms);
+    let after = Sample::take(plan.core);
+
+    let usage = after.since(&before, &plan, hot.record.largest_gap_ns());
+    let (book_hash, book_instruments) = hash(&hot.book);
+    Ok(Some(Box::new(Finished {
+        outcome,
+        usage,
+        stats: hot.record.stats,
+        book: *hot.book.stats(),
+        orders: *hot.orders.stats(),
+        refused: *hot.risk.refused(),
+        book_hash,
+        book_instruments,
+    })))
+}
+
+/// One look at what the kernel did, taken by the thread itself just outside of the marks.
+struct Sample {
+    thread: ThreadUsage,
+    steal_ns: u64,
+    process_cpu_ns: u64,
+}
+
+impl Sample {
+    fn take(core: usize) -> Sample {
+        Sample {
+            steal_ns: steal_ns(core).unwrap_or(0),
+            process_cpu_ns: process_cpu_ns(),
+            // Last before the loop, so that the other reads are not in it.
+            thread: thread_usage(thread_id()).unwrap_or_default(),
+        }
+    }
+
+    fn since(&self, before: &Sample, plan: &Plan, largest_gap_ns: u64) -> Usage {
+        let thread = self.thread.since(&before.thread);
+        let process_ns = self.process_cpu_ns.saturating_sub(before.process_cpu_ns);
+        Usage {
+            core: plan.core,
+            waiting: plan.waiting.name().to_owned(),
+            minor_faults: thread.minor_faults,
+            major_faults: thread.major_faults,
+            involuntary_switches: thread.involuntary_switches,
+            voluntary_switches: thread.voluntary_switches,
+            steal_ns: self.steal_ns.saturating_sub(before.steal_ns),
+            largest_gap_ns,
+            cold_cpu_ns: process_ns.saturating_sub(thread.cpu_ns),
+        }
+    }
+}
+
+fn hash(book: &Book<'_>) -> (String, u64) {
+    let mut hash = BookHash::default();
+    let levels = |instrument, side| {
+        book.levels(instrument, side).map(|(px, qty, count)| HashedLevel {
+            px: px.0,
+            qty: qty.0,
+            count: u64::from(count),
+        })
+    };
+    for instrument in 0..book.instrument_count() {
+        let Ok(number) = u16::try_from(instrument) else { break };
+        let id = InstrumentId(number);
+        hash.instrument(number, levels(id, Side::Bid), levels(id, Side::Ask));
+    }
+    let instruments = hash.instruments();
+    (hash.finish(), instruments)
+}

@@ -1,0 +1,292 @@
+//! What a run leaves behind: engine.json, engine.hlog, one .hgrm a stage, and the table or the
+//! JSON object on standard output. The same in every ending.
+
+use crate::config::Config;
+use crate::ending::Ending;
+use crate::error::EngineError;
+use crate::pinned::Finished;
+use crate::plan::Plan;
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use tickspin_host::clock::Clock;
+use tickspin_host::process::is_closed_pipe;
+use tickspin_hot::orders::Unsent;
+use tickspin_hot::record::counter::{COUNTERS, REFUSED_GATE_CLOSED, REFUSED_RING_FULL};
+use tickspin_hot::record::{STAGES, stage};
+use tickspin_hot::risk::Refusal;
+use tickspin_results::hgrm;
+use tickspin_results::out::{OutDir, OutError};
+use tickspin_results::summary::{ClockPart, EnginePart, NotHeld, SCHEMA, Turns};
+use tickspin_results::table::{grouped, latency};
+use tickspin_results::{Histogram, Stage};
+
+/// Name of the interval log.
+pub const HLOG: &str = "engine.hlog";
+/// Name of the JSON object's file.
+pub const JSON: &str = "engine.json";
+
+/// Percentile text files are in nanoseconds.
+const HGRM_SCALE: f64 = 1.0;
+
+/// The stages that are counted into with these stamps, as indices of the tallies.
+#[must_use]
+pub fn stages(stamps: crate::config::Stamps) -> Vec<usize> {
+    let inner = [stage::BOOK, stage::STRATEGY, stage::RISK_ORDER];
+    let all = stamps == crate::config::Stamps::All;
+    (0..STAGES.len()).filter(|index| all || !inner.contains(index)).collect()
+}
+
+/// Every file that a run may write.
+#[must_use]
+pub fn file_names() -> Vec<String> {
+    let stages = STAGES.iter().map(|stage| format!("{stage}.hgrm"));
+    [HLOG, JSON].map(str::to_owned).into_iter().chain(stages).collect()
+}
+
+/// What the report is made of, beside the totals.
+pub struct Facts<'a> {
+    /// In force.
+    pub config: &'a Config,
+    /// Settled.
+    pub plan: &'a Plan,
+    /// Calibrated.
+    pub clock: &'a Clock,
+    /// Cost and step of one reading, ns.
+    pub clock_cost_ns: (f64, f64),
+    /// Epoch of the run.
+    pub epoch: u64,
+    /// What a reader must know.
+    pub notes: Vec<String>,
+}
+
+/// The clock of a run.
+#[must_use]
+pub fn clock_part(clock: &Clock, (read_ns, step_ns): (f64, f64)) -> ClockPart {
+    ClockPart {
+        read_ns,
+        step_ns,
+        error_ppm: clock.error_ppm(),
+        ticks_per_second: clock.ticks_per_second(),
+    }
+}
+
+/// The engine's part of the run's summary.
+#[must_use]
+pub fn part(facts: Facts<'_>, finished: &Finished, totals: &[Histogram]) -> EnginePart {
+    let Facts { config, plan, clock, clock_cost_ns, epoch, notes } = facts;
+    let Finished { outcome, usage, stats, book, orders, refused, book_hash, .. } = finished;
+    let refused_by = refused_by(refused, &orders.unsent);
+    let named = || STAGES.iter().map(|&name| name.to_owned()).zip(totals);
+    EnginePart {
+        schema: SCHEMA.to_owned(),
+        build: env!("TICKSPIN_BUILD").to_owned(),
+        run: config.run.name.clone(),
+        epoch: format!("{epoch:016x}"),
+        ended: Ending::of(outcome).to_string(),
+        strategy: config.run.strategy.name().to_owned(),
+        stamps: config.run.stamps.name().to_owned(),
+        clock: clock_part(clock, clock_cost_ns),
+        received: stats.received,
+        warm_up: stats.received_warm_up,
+        // Neither can happen unnoticed: a hole in the ring's sequence ends the run as foreign.
+        lost: 0,
+        overruns: 0,
+        foreign: stats.foreign,
+        feed_gaps: stats.gaps,
+        unknown_orders: book.unknown,
+        duplicate_orders: book.duplicate,
+        book_refused: book.refused(),
+        orders_sent: orders.sent,
+        orders_refused: refused_by.values().sum(),
+        refused_by,
+        reports: orders.reports,
+        filled: orders.filled,
+        book_hash: book_hash.clone(),
+        book_instruments: finished.book_instruments,
+        book_orders: book.orders,
+        limits_hash: plan.limits_hash.clone(),
+        usage: usage.clone(),
+        turns: Turns { idle: stats.turns_idle, work: stats.turns_work + stats.turns_report },
+        latency_ns: named().map(|(name, total)| (name, total.percentiles())).collect(),
+        not_held: named()
+            .filter(|(_, total)| total.overflow + total.negative > 0)
+            .map(|(name, &Histogram { overflow, negative, .. })| {
+                (name, NotHeld { overflow, negative })
+            })
+            .collect(),
+        notes,
+    }
+}
+
+/// Refusals by cause, those that happened.
+fn refused_by(
+    refused: &[u64; Refusal::COUNT],
+    unsent: &[u64; Unsent::COUNT],
+) -> BTreeMap<String, u64> {
+    let gate = refused.iter().enumerate().map(|(at, &count)| (REFUSED_GATE_CLOSED + at, count));
+    let out = unsent.iter().enumerate().map(|(at, &count)| (REFUSED_RING_FULL + at, count));
+    gate.chain(out)
+        .filter(|(_, count)| *count > 0)
+        .filter_map(|(at, count)| {
+            let label = COUNTERS.get(at)?;
+            Some((label.trim_start_matches("refused_").to_owned(), count))
+        })
+        .collect()
+}
+
+/// Comments of the interval log: what is needed to understand it alone.
+#[must_use]
+pub fn comments(config: &Config, plan: &Plan, clock: &ClockPart, epoch: u64) -> Vec<String> {
+    let mut lines = vec![
+        format!(" tickspin engine {}", env!("TICKSPIN_BUILD")),
+        format!(
+            " commit {}, {}, profile {}",
+            env!("TICKSPIN_COMMIT"),
+            env!("TICKSPIN_RUSTC"),
+            env!("TICKSPIN_PROFILE")
+        ),
+        format!(
+            " run {}, epoch {epoch:016x}, strategy {}, stamps {}, core {}, {}",
+            config.run.name,
+            config.run.strategy.name(),
+            config.run.stamps.name(),
+            plan.core,
+            plan.waiting.name()
+        ),
+        format!(
+            " clock: TSC at {} Hz, within {:.2} ppm; a reading costs {:.1} ns, steps of {:.1} ns",
+            clock.ticks_per_second, clock.error_ppm, clock.read_ns, clock.step_ns
+        ),
+    ];
+    let measured = STAGES.iter().filter_map(|name| Stage::from_name(name));
+    lines.extend(measured.map(|stage| format!(" {}: {}", stage.name(), stage.meaning())));
+    let host = tickspin_host::facts::Facts::read();
+    lines.extend(host.pairs().into_iter().map(|(key, value)| format!(" host {key}: {value}")));
+    lines
+}
+
+/// Writes engine.json and a .hgrm for each stage that has values; a stage without leaves no file,
+/// an old one of it is removed.
+///
+/// # Errors
+/// The first file that cannot be written; the others are tried all the same.
+pub fn write_files(
+    out: &OutDir,
+    part: &EnginePart,
+    totals: &[Histogram],
+) -> Result<(), EngineError> {
+    let mut first = None;
+    let mut keep = |result: Result<(), OutError>| {
+        if let Err(error) = result {
+            first.get_or_insert(error);
+        }
+    };
+    keep(out.write(JSON, json(part).as_bytes()).map(drop));
+    for (stage, total) in STAGES.iter().zip(totals) {
+        let name = format!("{stage}.hgrm");
+        if total.values.is_empty() {
+            // Only ever there with --force: refused otherwise.
+            let _ = std::fs::remove_file(out.path().join(name));
+        } else {
+            let text = hgrm::to_string(&total.values, HGRM_SCALE);
+            keep(out.write(&name, text.as_bytes()).map(drop));
+        }
+    }
+    first.map_or(Ok(()), |error| Err(error.into()))
+}
+
+/// The JSON object with a newline.
+#[must_use]
+pub fn json(part: &EnginePart) -> String {
+    // Strings, integers and finite floats: cannot fail.
+    let mut text = serde_json::to_string_pretty(part).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+/// The table and the counts, for the terminal.
+#[must_use]
+pub fn table(part: &EnginePart) -> String {
+    let EnginePart { usage, turns, .. } = part;
+    let refused: Vec<String> =
+        part.refused_by.iter().map(|(why, count)| format!("{why} {}", grouped(*count))).collect();
+    let refused =
+        if refused.is_empty() { String::new() } else { format!(" ({})", refused.join(", ")) };
+    let mut text = latency(&part.latency_ns);
+    let mut line = |name: &str, line: String| text.push_str(&format!("{name:<8} {line}\n"));
+    line("", String::new());
+    line(
+        "events",
+        format!(
+            "received {}, of these warm-up {}; lost {}, foreign {}, gaps of the venue {}",
+            grouped(part.received),
+            grouped(part.warm_up),
+            grouped(part.lost),
+            grouped(part.foreign),
+            grouped(part.feed_gaps)
+        ),
+    );
+    line(
+        "orders",
+        format!(
+            "sent {}, refused {}{refused}; reports {}, fills {}",
+            grouped(part.orders_sent),
+            grouped(part.orders_refused),
+            grouped(part.reports),
+            grouped(part.filled)
+        ),
+    );
+    line(
+        "books",
+        format!(
+            "{} instruments, {} orders; unknown orders {}, duplicates {}, refused {}",
+            grouped(part.book_instruments),
+            grouped(part.book_orders),
+            grouped(part.unknown_orders),
+            grouped(part.duplicate_orders),
+            grouped(part.book_refused)
+        ),
+    );
+    line("", format!("SHA-256 {}", part.book_hash));
+    line(
+        "thread",
+        format!(
+            "core {}, {}: faults {} minor {} major, switches {} involuntary {} voluntary, steal {} \
+             ms, largest gap {} ns",
+            usage.core,
+            usage.waiting,
+            grouped(usage.minor_faults),
+            grouped(usage.major_faults),
+            grouped(usage.involuntary_switches),
+            grouped(usage.voluntary_switches),
+            usage.steal_ns / 1_000_000,
+            grouped(usage.largest_gap_ns)
+        ),
+    );
+    line(
+        "turns",
+        format!(
+            "{} work, {} idle; cold threads {} ms of CPU",
+            grouped(turns.work),
+            grouped(turns.idle),
+            usage.cold_cpu_ns / 1_000_000
+        ),
+    );
+    for note in &part.notes {
+        line("note", note.clone());
+    }
+    line("ended", part.ended.clone());
+    text
+}
+
+/// Prints to standard output; a closed pipe is success.
+///
+/// # Errors
+/// [`EngineError::Print`].
+pub fn print(text: &str) -> Result<(), EngineError> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if !is_closed_pipe(&error) => Err(EngineError::Print(error)),
+        _ => Ok(()),
+    }
+}

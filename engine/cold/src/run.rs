@@ -1,0 +1,231 @@
+//! A run, from the command line to the exit code: build, lock, pin, meet the feed, wait, tear down
+//! in reverse.
+//!
+//! ```text
+//!   configuration ─► plan ─► folder ─► claim ─► clock ─► tables ─► segments ─► lock
+//!     ─► pinned thread ready ─► attach (bounded, stoppable) ─► armed ─► keep house
+//!     ─► loop over ─► files ─► join ─► claim let go
+//! ```
+//! Whatever fails before the feed is met leaves nothing behind; whatever ends the run afterwards
+//! leaves all files.
+
+use crate::args::Args;
+use crate::config::Config;
+use crate::ending::{Ending, FEED_DIED};
+use crate::error::{EngineError, exit};
+use crate::keep::{Journal, Keep};
+use crate::pinned::{self, Baggage, Finished, Up};
+use crate::plan::Plan;
+use crate::rehearsal::Scratch;
+use crate::report::{self, Facts};
+use crate::segments::{Links, Ours};
+use crate::tables::Tables;
+use crate::utc;
+use crate::watch::{Feed, Watch};
+use ringbuf::HeapRb;
+use ringbuf::traits::{Consumer, Split};
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, SystemTime};
+use tickspin_host::clock::{self, Clock};
+use tickspin_host::{cpu, memory, process};
+use tickspin_hot::notice::Notice;
+use tickspin_results::out::OutDir;
+use tickspin_ring::MeetError;
+use tickspin_ring::rendezvous::{self, Claim, Role, RuntimeDir};
+
+/// Between two wakes of the main thread: ten a second are few enough to share a spinner's core.
+const WAKE: Duration = Duration::from_millis(100);
+/// Time for the clock's calibration: a bound of about 1 ppm.
+const CALIBRATION: Duration = Duration::from_millis(100);
+/// Notices on their way to the terminal.
+const NOTICES: usize = 1_024;
+/// Stack of the pinned thread, 1 MiB: the loop needs some KiB, and a locked one is populated whole.
+const STACK_BYTES: usize = 1 << 20;
+
+/// Runs what the command line asks for; the exit code, or why there was no run.
+///
+/// # Errors
+/// See [`EngineError`]; nothing is left behind then, unless it is about a result file.
+pub fn main(args: &Args) -> Result<u8, EngineError> {
+    if args.build_id {
+        report::print(concat!(env!("TICKSPIN_BUILD"), "\n"))?;
+        return Ok(exit::OK);
+    }
+    let config = Config::load(args)?;
+    let plan = Plan::settle(&config)?;
+    if args.print_config {
+        report::print(&format!("{}\n{}", config.print(), plan.text(&config, "# ")))?;
+        return Ok(exit::OK);
+    }
+    process::catch_stop_signals();
+    let folder = args.out.clone().unwrap_or_else(|| {
+        let time = utc::compact(SystemTime::now());
+        PathBuf::from("tickspin-runs").join(format!("{time}-{}", config.run.name))
+    });
+    let out = OutDir::create(&folder)?;
+    let names = report::file_names();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let code = out
+        .refuse_existing(&names, args.force)
+        .map_err(EngineError::from)
+        .and_then(|()| run(args, config, plan, &out));
+    // Removes only what is empty and was made for this run.
+    out.abandon();
+    code
+}
+
+fn run(args: &Args, config: Config, plan: Plan, out: &OutDir) -> Result<u8, EngineError> {
+    if !args.json {
+        report::print(&plan.text(&config, ""))?;
+    }
+    cpu::confine(&plan.cold)?;
+    let claim = claim(&config)?;
+    let clock = Clock::calibrate(CALIBRATION)?;
+    let clock_cost_ns = clock::read_cost(&clock);
+    let huge = config.memory.huge_pages;
+    let tables = Tables::new(&config.books.size(), plan.own_orders, huge)?;
+    let ours = Ours::create(&config, &clock)?;
+    let scratch = Scratch::new()?;
+    let mut notes = plan.notes.clone();
+    notes.extend(got(&config, &plan, &tables, &ours)?);
+
+    let (notices, mut heard) = HeapRb::<Notice>::new(NOTICES).split();
+    let baggage =
+        Baggage { config: config.clone(), plan: plan.clone(), clock, tables, scratch, notices };
+    let (thread, up, down) = spawn(move |up, down| pinned::work(baggage, &up, &down))?;
+    match up.recv() {
+        Ok(Up::Ready) => {}
+        Ok(Up::Done(Err(error))) => return Err(error),
+        Ok(Up::Done(Ok(_))) | Err(_) => return Err(EngineError::Thread("tickspin-hot")),
+    }
+    let (links, watched) = meet(&config, &claim, ours)?;
+    let epoch = watched.epoch;
+    let clock_part = report::clock_part(&clock, clock_cost_ns);
+    let mut keep = Keep::begin(
+        out.path(),
+        watched.tallies.clone(),
+        report::stages(config.run.stamps),
+        config.interval(),
+        &report::comments(&config, &plan, &clock_part, epoch),
+    )?;
+    let mut watch = Watch::new(&claim, watched);
+    let mut journal = Journal::default();
+    // From here on every ending writes files.
+    down.send(links).map_err(|_| EngineError::Thread("tickspin-hot"))?;
+    let finished = house(&up, &mut keep, &mut watch, || {
+        while let Some(line) = heard.try_pop().map(|notice| journal.take(&notice)) {
+            if let Some(line) = line {
+                eprintln!("engine: {line}");
+            }
+        }
+    });
+    let (totals, log_failed) = keep.finish();
+    let finished = finished?;
+    notes.extend(journal.notes());
+    let facts = Facts { config: &config, plan: &plan, clock: &clock, clock_cost_ns, epoch, notes };
+    let part = report::part(facts, &finished, &totals);
+    let written = report::write_files(out, &part, &totals);
+    report::print(&if args.json {
+        report::json(&part)
+    } else {
+        format!("\n{}files    {}\n", report::table(&part), out.path().display())
+    })?;
+    written?;
+    if let Some(error) = log_failed {
+        return Err(error.into());
+    }
+    thread.join().map_err(|_| EngineError::Thread("tickspin-hot"))?;
+    let ending = Ending::of(&finished.outcome);
+    if ending.exit_code() == exit::FAILURE {
+        eprintln!("engine: {ending}; files in {}", out.path().display());
+    }
+    Ok(ending.exit_code())
+}
+
+fn claim(config: &Config) -> Result<Claim, EngineError> {
+    let named = |source| EngineError::Meet { run: config.run.name.clone(), source };
+    RuntimeDir::open().and_then(|dir| dir.claim(&config.run.name, Role::Engine)).map_err(named)
+}
+
+/// Asks for what is optional, and says what was got.
+fn got(
+    config: &Config,
+    plan: &Plan,
+    tables: &Tables,
+    ours: &Ours,
+) -> Result<Vec<String>, EngineError> {
+    let mut notes = Vec::new();
+    if config.memory.huge_pages {
+        let ring = if ours.has_huge_pages() { "2 MiB" } else { "4 KiB" };
+        notes.push(format!("huge pages asked for: {}; requests ring {ring}", tables.pages()));
+    }
+    if config.memory.lock {
+        memory::lock_all()
+            .map_err(|source| EngineError::Memory { what: "everything (--lock-memory)", source })?;
+        notes.push("all memory locked, now and later (mlockall)".to_owned());
+    }
+    if let Some(priority) = plan.fifo {
+        notes.push(format!("pinned thread asked for SCHED_FIFO {priority} and got it"));
+    }
+    Ok(notes)
+}
+
+/// Ends of the pinned thread's life: its handle, what it says, what it is given.
+type Pinned = (JoinHandle<()>, Receiver<Up>, SyncSender<Links>);
+
+fn spawn(
+    body: impl FnOnce(SyncSender<Up>, Receiver<Links>) + Send + 'static,
+) -> Result<Pinned, EngineError> {
+    let (say, up) = sync_channel(2);
+    let (down, links) = sync_channel(1);
+    let thread = thread::Builder::new()
+        .name("tickspin-hot".to_owned())
+        .stack_size(STACK_BYTES)
+        .spawn(move || body(say, links))
+        .map_err(|_| EngineError::Thread("tickspin-hot"))?;
+    Ok((thread, up, down))
+}
+
+/// Meets the feed: bounded by `wait_feed_ms`, and by a signal.
+fn meet(
+    config: &Config,
+    claim: &Claim,
+    ours: Ours,
+) -> Result<(Links, crate::segments::Watched), EngineError> {
+    let stop = || process::stop_signal() != 0;
+    let build = env!("TICKSPIN_BUILD");
+    let met = rendezvous::attach(claim, build, &ours.shares(), config.wait_feed(), &stop);
+    let received = met.map_err(|source| match source {
+        MeetError::Stopped => EngineError::Signal(process::stop_signal()),
+        source => EngineError::Meet { run: config.run.name.clone(), source },
+    })?;
+    ours.join(received)
+}
+
+/// Until the loop is over: at most ten wakes a second.
+fn house(
+    up: &Receiver<Up>,
+    keep: &mut Keep,
+    watch: &mut Watch,
+    mut listen: impl FnMut(),
+) -> Result<Box<Finished>, EngineError> {
+    loop {
+        let said = up.recv_timeout(WAKE);
+        listen();
+        match said {
+            Ok(Up::Done(done)) => return done,
+            Ok(Up::Ready) => {}
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(EngineError::Thread("tickspin-hot"));
+            }
+            Err(RecvTimeoutError::Timeout) => {
+                keep.tick();
+                if watch.look() == Feed::Died {
+                    process::request_stop(FEED_DIED);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Is the feed alive? Looked at from the main thread, at most ten times a second.
+//!
+//! Dead means: its lock can be had. An orderly feed halts its ring before it lets go of the lock,
+//! so a free lock with a ring that still says "running" is a death. Two looks in a row have to
+//! agree, which gives the loop a tenth of a second to take what the dead feed had published.
+//! A feed that holds its lock and does nothing is stalled, not dead: it is never taken over.
+
+use crate::segments::Watched;
+use tickspin_ring::rendezvous::{Claim, Role, RuntimeDir};
+use tickspin_ring::{PeerRing, State};
+
+/// What a look at the feed shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Feed {
+    /// It holds its lock, or the look itself failed.
+    Alive,
+    /// It halted its ring; whatever happens to it now is its own affair.
+    Left,
+    /// Its lock is free and its ring was never halted.
+    Died,
+}
+
+/// Watches one feed.
+pub struct Watch {
+    dir: RuntimeDir,
+    run: String,
+    events: PeerRing,
+    free_looks: u32,
+}
+
+impl Watch {
+    /// Of the feed that `claim`'s run was attached to.
+    #[must_use]
+    pub fn new(claim: &Claim, watched: Watched) -> Watch {
+        Watch {
+            dir: claim.dir().clone(),
+            run: claim.run().to_owned(),
+            events: watched.events,
+            free_looks: 0,
+        }
+    }
+
+    /// One look: two small system calls.
+    pub fn look(&mut self) -> Feed {
+        let is_free = matches!(self.dir.owner(&self.run, Role::Feed), Ok(None));
+        // After the lock: a feed that halts and leaves between the two looks has halted.
+        let state = self.events.live().state;
+        if matches!(state, Some(State::Halt | State::Fail)) {
+            return Feed::Left;
+        }
+        self.free_looks = if is_free { self.free_looks + 1 } else { 0 };
+        if self.free_looks >= 2 { Feed::Died } else { Feed::Alive }
+    }
+}
