@@ -1,0 +1,521 @@
+//! The main job with real processes: hashes that repeat, books equal to a naive twin's, every
+//! event accounted for, and each way a run can end.
+//!
+//! Spinners need cores of their own, so the tests take turns, across test programs too.
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tickspin_recording::ItchFile;
+use tickspin_testkit::process::{Finished, Running, TempDir, bin, wait_until};
+use tickspin_testkit::twin::Twin;
+
+const TICKSPIN: &str = env!("CARGO_BIN_EXE_tickspin");
+/// Longest life of any run here.
+const BOUND: Duration = Duration::from_secs(60);
+const SIGINT: i32 = 2;
+const SIGTERM: i32 = 15;
+const SIGKILL: i32 = 9;
+
+static TURN: Mutex<()> = Mutex::new(());
+
+/// A runtime directory and a working folder of one's own, and the turn to spin.
+struct Place {
+    runtime: TempDir,
+    work: TempDir,
+    _file: File,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Place {
+    fn new() -> Place {
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let file = File::create(Path::new(env!("CARGO_TARGET_TMPDIR")).join("spinners")).unwrap();
+        file.lock().unwrap();
+        for name in ["feed-sim", "engine"] {
+            let beside = Path::new(TICKSPIN).with_file_name(name);
+            assert_eq!(bin(name).canonicalize().unwrap(), beside.canonicalize().unwrap());
+        }
+        let (runtime, work) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+        Place { runtime, work, _file: file, _turn: turn }
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = self.runtime.command(TICKSPIN);
+        command.current_dir(self.work.path()).args(arguments);
+        command
+    }
+
+    fn start(&self, arguments: &[&str]) -> Running {
+        Running::start(&mut self.command(arguments)).unwrap()
+    }
+
+    fn run(&self, arguments: &[&str]) -> Finished {
+        let finished = self.start(arguments).finish_within(BOUND).unwrap();
+        assert_eq!(finished.left_behind, [0u32; 0], "processes left behind: {arguments:?}");
+        finished
+    }
+
+    /// A run without measurements around it; its summary, which is also what it leaves in `out`.
+    fn summary(&self, out: &str, arguments: &[&str]) -> Value {
+        let fixed = ["run", "--json", "--no-probe", "-o", out];
+        let finished = self.run(&[&fixed[..], arguments].concat());
+        assert_eq!(finished.code, 0, "{arguments:?}: {}", finished.stderr);
+        assert_eq!(finished.stderr, "", "{arguments:?}");
+        self.assert_no_run_left();
+        let summary: Value = serde_json::from_str(&finished.stdout).unwrap();
+        assert_eq!(summary, self.read(out));
+        summary
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.work.path().join(name)
+    }
+
+    fn read(&self, out: &str) -> Value {
+        serde_json::from_slice(&fs::read(self.path(out).join("summary.json")).unwrap()).unwrap()
+    }
+
+    fn ring_ls(&self) -> Value {
+        let output = self.command(&["ring", "ls", "--json"]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// Process numbers (feed, engine) of a run, once its events flow.
+    fn wait_for_flow(&self, name: &str) -> (i32, i32) {
+        let mut pids = None;
+        let is_flowing = wait_until(Duration::from_secs(20), || {
+            let list = self.ring_ls();
+            let runs = list["runs"].as_array().unwrap().iter();
+            let run = runs.into_iter().find(|run| run["name"] == name);
+            pids = run.and_then(|run| {
+                let flows = run["rings"][0]["state"] == "run" && run["rings"][0]["cursor"] != 0;
+                let pid = |role: &str| i32::try_from(run[role]["pid"].as_i64()?).ok();
+                flows.then_some((pid("feed")?, pid("engine")?))
+            });
+            pids.is_some()
+        });
+        assert!(is_flowing, "run {name} does not flow: {}", self.ring_ls());
+        pids.unwrap()
+    }
+
+    /// Nothing of any run in the runtime directory, without anybody's help.
+    fn assert_no_run_left(&self) {
+        let entries = fs::read_dir(self.runtime.path().join("tickspin"));
+        let names = entries.into_iter().flatten().flatten().map(|entry| entry.file_name());
+        let left: Vec<_> = names.filter(|name| name != ".lock").collect();
+        assert!(left.is_empty(), "left in the runtime directory: {left:?}");
+    }
+
+    fn assert_nothing_made(&self, but: &[&str]) {
+        self.assert_no_run_left();
+        let entries = fs::read_dir(self.work.path()).unwrap().flatten();
+        let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+        let made: Vec<_> = names.filter(|name| !but.contains(&name.as_str())).collect();
+        assert!(made.is_empty(), "left in the working folder: {made:?}");
+    }
+}
+
+fn kill(pid: i32, signal: i32) {
+    let status = Command::new("kill").args([format!("-{signal}"), pid.to_string()]).status();
+    assert!(status.unwrap().success());
+}
+
+fn is_alive(pid: i32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z'))
+}
+
+/// A recorded file, or `None`, said, where the data is not here; with `CI=true` that is a failure.
+fn data(name: &str) -> Option<String> {
+    let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data");
+    let root = std::env::var("TICKSPIN_DATA").unwrap_or_else(|_| default.to_owned());
+    let path = Path::new(&root).join(name);
+    if path.exists() {
+        return Some(path.canonicalize().unwrap().to_string_lossy().into_owned());
+    }
+    assert!(std::env::var("CI").is_err(), "{}: missing, and CI is set", path.display());
+    eprintln!("SKIPPED: {} is not here; TICKSPIN_DATA names the folder", path.display());
+    None
+}
+
+/// Sent = received, nothing lost, every order arrived and was answered.
+fn assert_accounted(summary: &Value) {
+    let events = &summary["events"];
+    assert_eq!(events["sent"], events["received"], "{events}");
+    assert_eq!(events["lost"], 0, "{events}");
+    assert_eq!(events["overruns"], 0, "{events}");
+    assert_eq!(summary["orders"]["sent"], summary["orders"]["received"], "{}", summary["orders"]);
+}
+
+fn hash(summary: &Value, of: &str) -> String {
+    summary[of]["hash"].as_str().unwrap_or_else(|| panic!("no hash of {of}: {summary}")).to_owned()
+}
+
+/// The naive book over all events of a recording, and the number of its messages.
+fn twin_of(path: &str) -> (Twin, u64) {
+    let mut file = ItchFile::open(path).unwrap();
+    let mut twin = Twin::new();
+    while let Some(event) = file.next_event().unwrap() {
+        twin.apply(&event);
+    }
+    (twin, file.messages())
+}
+
+fn assert_equals_twin(summary: &Value, path: &str) {
+    let (twin, messages) = twin_of(path);
+    let counts = twin.counts();
+    assert_eq!(summary["events"]["sent"], messages, "each message is one event");
+    assert_eq!(summary["events"]["unknown_orders"], counts.unknown_orders);
+    assert_eq!(summary["book"]["orders"], twin.open_orders() as u64);
+    let hex: String =
+        Sha256::digest(twin.lines()).iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(hash(summary, "book"), hex, "book against twin");
+}
+
+const AAPL: &str = "itch/aapl_20190130_first3000.itch50";
+
+#[test]
+fn in_lockstep_the_same_seed_gives_the_same_hashes_and_another_one_others() {
+    let place = Place::new();
+    let run = |out: &str, seed: &str| {
+        let arguments = ["--lockstep", "--count", "5000", "--rate", "1000000", "--seed", seed];
+        let summary = place.summary(out, &arguments);
+        assert_accounted(&summary);
+        assert!(summary["orders"]["sent"].as_u64().unwrap() > 100, "{}", summary["orders"]);
+        (hash(&summary, "orders"), hash(&summary, "book"))
+    };
+    let first = run("a", "7");
+    assert_eq!(first, run("b", "7"));
+    let other = run("c", "8");
+    assert_ne!(first.0, other.0);
+    assert_ne!(first.1, other.1);
+}
+
+#[test]
+fn without_lockstep_orders_have_no_hash_and_every_field_of_the_contract_is_there() {
+    let place = Place::new();
+    let arguments = ["run", "--json", "-o", "out", "--rate", "50000", "--duration", "1s"];
+    let finished = place.run(&[&arguments[..], &["--strategy", "market-maker"]].concat());
+    assert_eq!(finished.code, 0, "{}", finished.stderr);
+    let summary: Value = serde_json::from_str(&finished.stdout).unwrap();
+    assert_accounted(&summary);
+    assert!(summary["orders"]["hash"].is_null());
+    let numbers = [
+        "/clock/read_ns",
+        "/clock/step_ns",
+        "/clock/error_ppm",
+        "/floor_ns/one_way",
+        "/floor_ns/round_trip",
+        "/ring_one_way_ns/p50",
+        "/rate/target",
+        "/rate/achieved",
+        "/events/sent",
+        "/events/received",
+        "/events/lost",
+        "/events/overruns",
+        "/orders/sent",
+        "/orders/received",
+        "/orders/acknowledged",
+        "/orders/filled",
+        "/orders/rejected",
+        "/orders/refused",
+        "/feed/turn_p99_ns",
+        "/feed/largest_gap_ns",
+        "/engine/minor_faults",
+        "/engine/involuntary_switches",
+        "/engine/steal_ns",
+        "/engine/largest_gap_ns",
+    ];
+    for name in numbers {
+        let value = summary.pointer(name);
+        assert!(value.is_some_and(Value::is_number), "{name}: {value:?}");
+    }
+    for name in ["/schema", "/placement/before", "/placement/after", "/book/hash", "/host/cpu"] {
+        assert!(summary.pointer(name).is_some_and(Value::is_string), "{name}");
+    }
+    for stage in [
+        "schedule_lag",
+        "ring_wait",
+        "book",
+        "strategy",
+        "risk_order",
+        "tick_to_order",
+        "tick_to_order_exchange",
+        "service",
+        "response",
+    ] {
+        let stage = &summary["latency_ns"][stage];
+        for key in ["count", "min", "p50", "p90", "p99", "p999", "p9999", "max"] {
+            assert!(stage[key].as_u64().is_some(), "{key}: {stage}");
+        }
+        assert!(stage["count"].as_u64() > Some(0), "{stage}");
+    }
+    assert_eq!(summary["rate"]["target"], 50_000.0);
+    for file in ["summary.json", "feed.json", "engine.json", "feed.hlog", "engine.hlog"] {
+        assert!(place.path("out").join(file).exists(), "{file}");
+    }
+    assert!(place.path("out/response.hgrm").exists());
+    let again = place.run(&["run", "--no-probe", "--count", "1", "-o", "out"]);
+    assert_eq!(again.code, 1, "{}", again.stderr);
+    assert!(again.stderr.contains("--force") && again.stderr.trim().lines().count() == 1);
+}
+
+#[test]
+fn real_recordings_end_with_the_books_of_the_naive_twin() {
+    let place = Place::new();
+    let days = ["nasdaq", "bx", "psx"].map(|venue| format!("itch/{venue}_20230822.itch50"));
+    for (index, name) in [AAPL].into_iter().chain(days.iter().map(String::as_str)).enumerate() {
+        let Some(path) = data(name) else { continue };
+        let summary = place.summary(&format!("free-{index}"), &[&path, "--speed", "max"]);
+        assert_accounted(&summary);
+        assert_equals_twin(&summary, &path);
+    }
+    let Some(path) = data(AAPL) else { return };
+    let lockstep =
+        ["a", "b"].map(|out| place.summary(out, &[&path, "--speed", "max", "--lockstep"]));
+    for summary in &lockstep {
+        assert_accounted(summary);
+        assert_equals_twin(summary, &path);
+    }
+    assert_eq!(hash(&lockstep[0], "orders"), hash(&lockstep[1], "orders"));
+    assert!(lockstep[0]["orders"]["sent"].as_u64() > Some(0));
+}
+
+#[test]
+fn what_lies_before_from_is_delivered_unmeasured_and_a_loop_clears_the_books() {
+    let place = Place::new();
+    let Some(path) = data(AAPL) else { return };
+    let from = ["--from", "09:30:00", "--speed", "1", "--duration", "1s"];
+    let summary = place.summary("from", &[&[path.as_str()], &from[..]].concat());
+    assert_accounted(&summary);
+    let warm_up = summary["events"]["warm_up"].as_u64().unwrap();
+    let received = summary["events"]["received"].as_u64().unwrap();
+    assert!(warm_up > 0 && warm_up < received, "{}", summary["events"]);
+    let measured = summary["latency_ns"]["service"]["count"].as_u64().unwrap();
+    assert_eq!(measured, received - warm_up);
+
+    let looped = ["--loop", "--speed", "max", "--duration", "1s"];
+    let summary = place.summary("loop", &[&[path.as_str()], &looped[..]].concat());
+    assert_accounted(&summary);
+    assert!(summary["events"]["sent"].as_u64() > Some(2 * 3_000), "{}", summary["events"]);
+}
+
+#[test]
+fn two_runs_at_once_do_not_meet() {
+    let place = Place::new();
+    let run = |out: &str, seed: &str| {
+        let length = ["--rate", "2000", "--duration", "1s", "--seed", seed];
+        let fixed = ["run", "--json", "--no-probe", "-o", out];
+        place.start(&[&fixed[..], &length[..]].concat())
+    };
+    let both = [run("one", "1"), run("two", "2")];
+    for running in both {
+        let finished = running.finish_within(BOUND).unwrap();
+        assert_eq!(finished.code, 0, "{}", finished.stderr);
+        assert_accounted(&serde_json::from_str(&finished.stdout).unwrap());
+    }
+    assert_ne!(place.read("one")["run"], place.read("two")["run"]);
+    place.assert_no_run_left();
+}
+
+#[test]
+fn a_second_run_of_the_same_name_is_refused_with_the_owner_named() {
+    let place = Place::new();
+    let long = ["run", "--no-probe", "--name", "x", "--rate", "1000", "--duration", "30s"];
+    let first = place.start(&[&long[..], &["-o", "first"]].concat());
+    let (feed, _) = place.wait_for_flow("x");
+    let second = place.run(&[&long[..], &["-o", "second"]].concat());
+    assert_eq!(second.code, 1, "{}", second.stderr);
+    assert!(second.stderr.contains(&format!("process {feed}")), "{}", second.stderr);
+    assert!(!place.path("second").exists());
+    first.signal(SIGINT).unwrap();
+    assert_eq!(first.finish_within(BOUND).unwrap().code, 130);
+}
+
+#[test]
+fn a_signal_ends_the_run_early_with_its_files_written() {
+    let place = Place::new();
+    for (signal, code, out) in [(SIGINT, 130, "int"), (SIGTERM, 143, "term")] {
+        let long = ["run", "--json", "--no-probe", "--name", out, "-o", out];
+        let running = place.start(&[&long[..], &["--rate", "10000", "--duration", "30s"]].concat());
+        place.wait_for_flow(out);
+        running.signal(signal).unwrap();
+        let finished = running.finish_within(Duration::from_secs(15)).unwrap();
+        assert_eq!(finished.code, code, "{}", finished.stderr);
+        let summary: Value = serde_json::from_str(&finished.stdout).unwrap();
+        assert_accounted(&summary);
+        assert!(summary["events"]["received"].as_u64() > Some(0));
+        assert_eq!(summary, place.read(out));
+        place.assert_no_run_left();
+    }
+}
+
+#[test]
+fn the_death_of_one_process_is_told_and_what_is_left_is_kept() {
+    let place = Place::new();
+    for (index, role) in ["engine", "feed"].into_iter().enumerate() {
+        let long = ["run", "--no-probe", "--name", role, "-o", role, "--rate", "1000"];
+        let running = place.start(&[&long[..], &["--duration", "30s"]].concat());
+        let (feed, engine) = place.wait_for_flow(role);
+        kill([engine, feed][index], SIGKILL);
+        let finished = running.finish_within(Duration::from_secs(15)).unwrap();
+        assert_eq!(finished.code, 1, "{}", finished.stderr);
+        assert!(finished.stderr.contains("signal 9"), "{}", finished.stderr);
+        let kept = [("feed.json", index == 0), ("engine.json", index == 1)];
+        for (file, is_kept) in kept {
+            assert_eq!(place.path(role).join(file).exists(), is_kept, "{role} killed: {file}");
+        }
+        place.assert_no_run_left();
+    }
+}
+
+#[test]
+fn after_a_kill_of_everything_the_next_run_starts_clean() {
+    let place = Place::new();
+    let named = ["run", "--no-probe", "--name", "x", "--rate", "1000"];
+    let running = place.start(&[&named[..], &["--duration", "30s", "-o", "dead"]].concat());
+    let (feed, engine) = place.wait_for_flow("x");
+    running.kill().unwrap();
+    for pid in [feed, engine] {
+        kill(pid, SIGKILL);
+    }
+    assert!(wait_until(Duration::from_secs(5), || !is_alive(feed) && !is_alive(engine)));
+    drop(running);
+    assert!(place.runtime.path().join("tickspin/x").exists(), "the kill came too late");
+    let list = place.ring_ls();
+    assert_eq!((list["removed"][0].as_str(), &list["runs"]), (Some("x"), &Value::Array(vec![])));
+    place.assert_no_run_left();
+    let finished = place.run(&[&named[..], &["--count", "500", "-o", "next"]].concat());
+    assert_eq!(finished.code, 0, "{}", finished.stderr);
+    assert_accounted(&place.read("next"));
+}
+
+#[test]
+fn both_programs_end_when_tickspin_is_killed() {
+    let place = Place::new();
+    let named = ["run", "--no-probe", "--name", "x", "--rate", "1000", "-o", "out"];
+    let running = place.start(&[&named[..], &["--duration", "60s"]].concat());
+    let (feed, engine) = place.wait_for_flow("x");
+    running.kill().unwrap();
+    let are_gone = || !is_alive(feed) && !is_alive(engine);
+    assert!(wait_until(Duration::from_secs(10), are_gone), "they outlived it");
+    drop(running);
+    for part in ["feed.json", "engine.json"] {
+        assert!(place.path("out").join(part).exists(), "{part}");
+    }
+    place.assert_no_run_left();
+}
+
+#[test]
+fn a_live_run_is_listed_and_shown_without_disturbing_it() {
+    let place = Place::new();
+    let named = ["run", "--json", "--no-probe", "--name", "seen", "-o", "out"];
+    let length = ["--rate", "20000", "--duration", "4s", "--strategy", "probe"];
+    let running = place.start(&[&named[..], &length[..]].concat());
+    place.wait_for_flow("seen");
+    let run = &place.ring_ls()["runs"][0];
+    let rings = run["rings"].as_array().unwrap();
+    let labels: Vec<_> = rings.iter().map(|ring| ring["label"].as_str().unwrap()).collect();
+    assert_eq!(labels, ["events", "requests", "reports"], "{run}");
+    for ring in rings {
+        assert_eq!(ring["state"], "run", "{ring}");
+        assert_eq!(
+            (&ring["producer_beats"], &ring["consumer_beats"]),
+            (&true.into(), &true.into())
+        );
+    }
+    let output =
+        place.command(&["ring", "show", "seen", "--json", "--limit", "3"]).output().unwrap();
+    let shown: Value = serde_json::from_slice(&output.stdout).unwrap();
+    for ring in ["events", "requests", "reports"] {
+        let slots = shown["slots"][ring].as_array().unwrap();
+        assert!(!slots.is_empty() && slots.len() <= 3, "{ring}: {slots:?}");
+        assert!(!slots[0]["kind"].as_str().unwrap().starts_with("foreign"), "{}", slots[0]);
+    }
+    for process in ["feed", "engine"] {
+        assert!(!shown["counters"][process].as_object().unwrap().is_empty(), "{process}");
+    }
+    let text = place.command(&["ring", "show", "seen"]).output().unwrap();
+    let text = String::from_utf8(text.stdout).unwrap();
+    assert!(text.contains("latest in events") && text.contains("kind="), "{text}");
+    let finished = running.finish_within(BOUND).unwrap();
+    assert_eq!(finished.code, 0, "{}", finished.stderr);
+    assert_accounted(&place.read("out"));
+}
+
+#[test]
+fn what_cannot_run_is_one_line_a_code_and_leaves_nothing() {
+    let place = Place::new();
+    let write = |name: &str, bytes: &[u8]| fs::write(place.path(name), bytes).unwrap();
+    write("empty.itch50", b"");
+    write("foreign.itch50", b"PK\x03\x04 this is no recording of any venue, but it is long enough");
+    write("key.toml", b"[feed]\n[mistake]\nx = 1\n");
+    write("engine.toml", b"[engine.run]\nnonsense = 1\n");
+    write("feed.toml", b"[feed]\nnonsense = 1\n");
+    write("broken.toml", b"[feed\n");
+    fs::create_dir(place.path("locked")).unwrap();
+    fs::set_permissions(place.path("locked"), fs::Permissions::from_mode(0o500)).unwrap();
+    let inputs = [
+        "empty.itch50",
+        "foreign.itch50",
+        "key.toml",
+        "engine.toml",
+        "feed.toml",
+        "broken.toml",
+        "locked",
+    ];
+    let cases: [(&[&str], i32, &str); 11] = [
+        (&["nowhere.itch50"], 1, "nowhere.itch50"),
+        (&["empty.itch50"], 1, "empty"),
+        (&["foreign.itch50"], 1, "foreign.itch50"),
+        (&["--config", "key.toml"], 2, "mistake"),
+        (&["--config", "engine.toml"], 2, "engine.toml [engine]"),
+        (&["--config", "feed.toml"], 2, "feed.toml [feed]"),
+        (&["--config", "broken.toml"], 1, "broken.toml"),
+        (&["--config", "nowhere.toml"], 1, "nowhere.toml"),
+        (&["-o", "key.toml/out"], 1, "key.toml/out"),
+        (&["--name", "a/b"], 2, "a/b"),
+        (&["--cores", "0,4000"], 4, "4000"),
+    ];
+    for (arguments, code, word) in cases {
+        let fixed = ["run", "--no-probe", "--json"];
+        let finished = place.run(&[&fixed[..], arguments].concat());
+        assert_eq!(finished.code, code, "{arguments:?}: {}", finished.stderr);
+        assert_eq!(finished.stderr.trim_end().lines().count(), 1, "{}", finished.stderr);
+        assert!(finished.stderr.contains(word), "{word:?} is not in {:?}", finished.stderr);
+        assert_eq!(finished.stdout, "", "{arguments:?}");
+        place.assert_nothing_made(&inputs);
+    }
+    // Root may write everywhere; a file system that nobody can write stands in.
+    let is_root = fs::write(place.path("locked/x"), b"").is_ok();
+    let locked = if is_root { "/sys/tickspin-out" } else { "locked/out" };
+    let finished = place.run(&["run", "--no-probe", "-o", locked]);
+    assert_eq!(finished.code, 4, "{}", finished.stderr);
+    assert_eq!(finished.stderr.trim_end().lines().count(), 1, "{}", finished.stderr);
+    place.assert_nothing_made(&inputs);
+}
+
+#[test]
+fn a_cut_recording_delivers_what_is_whole_and_fails() {
+    let place = Place::new();
+    let Some(path) = data(AAPL) else { return };
+    let whole = fs::read(&path).unwrap();
+    fs::write(place.path("cut.itch50"), &whole[..50_001]).unwrap();
+    let cut = ["run", "--json", "--no-probe", "cut.itch50", "--speed", "max", "-o", "out"];
+    let finished = place.run(&cut);
+    assert_eq!(finished.code, 1, "{}", finished.stderr);
+    assert_eq!(finished.stderr.trim_end().lines().count(), 1, "{}", finished.stderr);
+    assert!(finished.stderr.contains("cut.itch50"), "{}", finished.stderr);
+    let summary: Value = serde_json::from_str(&finished.stdout).unwrap();
+    assert_accounted(&summary);
+    let sent = summary["events"]["sent"].as_u64().unwrap();
+    assert!((1_000..3_000).contains(&sent), "{sent}");
+    place.assert_no_run_left();
+}
