@@ -15,7 +15,6 @@ use tickspin_recording::ItchFile;
 use tickspin_testkit::process::{Finished, Running, TempDir, bin, wait_until};
 use tickspin_testkit::twin::Twin;
 
-const TICKSPIN: &str = env!("CARGO_BIN_EXE_tickspin");
 /// Longest life of any run here.
 const BOUND: Duration = Duration::from_secs(60);
 const SIGINT: i32 = 2;
@@ -26,6 +25,7 @@ static TURN: Mutex<()> = Mutex::new(());
 
 /// A runtime directory and a working folder of one's own, and the turn to spin.
 struct Place {
+    tickspin: PathBuf,
     runtime: TempDir,
     work: TempDir,
     _file: File,
@@ -37,16 +37,17 @@ impl Place {
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let file = File::create(Path::new(env!("CARGO_TARGET_TMPDIR")).join("spinners")).unwrap();
         file.lock().unwrap();
+        // It finds the other two beside itself, so they must be there, and of this very build.
+        let tickspin = bin("tickspin");
         for name in ["feed-sim", "engine"] {
-            let beside = Path::new(TICKSPIN).with_file_name(name);
-            assert_eq!(bin(name).canonicalize().unwrap(), beside.canonicalize().unwrap());
+            assert_eq!(bin(name).parent(), tickspin.parent());
         }
         let (runtime, work) = (TempDir::new().unwrap(), TempDir::new().unwrap());
-        Place { runtime, work, _file: file, _turn: turn }
+        Place { tickspin, runtime, work, _file: file, _turn: turn }
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = self.runtime.command(TICKSPIN);
+        let mut command = self.runtime.command(&self.tickspin);
         command.current_dir(self.work.path()).args(arguments);
         command
     }

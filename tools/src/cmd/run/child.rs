@@ -8,16 +8,21 @@ use std::path::Path;
 use std::process::{Child as Process, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 use tickspin_host::{child, cpu};
 
 /// Lines kept of what a program says; more are dropped, so that nothing grows without bound.
 const LINES_MAX: usize = 200;
-const SIGKILL: i32 = 9;
+/// Longest time for a program that nobody waits for any more to clean up behind itself.
+const LEAVE_MAX: Duration = Duration::from_secs(3);
+pub(super) const SIGTERM: i32 = 15;
+pub(super) const SIGKILL: i32 = 9;
 
 /// A running program.
 ///
 /// Its standard output is not used: what it measured is in its files.
-/// Dropped while it runs, it is killed; and the kernel stops it when `tickspin` is killed.
+/// Dropped while it runs, it is told to stop, and killed if it does not within some seconds; the
+/// kernel stops it when `tickspin` itself is killed.
 #[derive(Debug)]
 pub(super) struct Child {
     /// The program's name.
@@ -107,8 +112,13 @@ impl Child {
 
 impl Drop for Child {
     fn drop(&mut self) {
-        if !self.has_ended() {
-            self.send(SIGKILL);
+        let since = Instant::now();
+        self.send(SIGTERM);
+        while !self.has_ended() && since.elapsed() < LEAVE_MAX {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        self.send(SIGKILL);
+        if self.status.is_none() {
             let _ = self.process.wait();
         }
     }

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tickspin_host::cpu::{self, CorePlan};
 use tickspin_host::process;
+use tickspin_results::Stage;
 use tickspin_results::out::{OutDir, OutError};
 use tickspin_ring::MeetError;
 use tickspin_ring::rendezvous::{Role, RuntimeDir, check_name};
@@ -64,7 +65,10 @@ impl<'a> Job<'a> {
 
         let path = args.out.clone().unwrap_or_else(|| default_folder(&name, SystemTime::now()));
         let out = OutDir::create(&path).map_err(|error| output(&error))?;
-        out.refuse_existing(&FILES, args.force).map_err(|error| {
+        let tables: Vec<String> =
+            Stage::ALL.iter().map(|stage| format!("{}.hgrm", stage.name())).collect();
+        let names: Vec<&str> = FILES.into_iter().chain(tables.iter().map(String::as_str)).collect();
+        out.refuse_existing(&names, args.force).map_err(|error| {
             out.abandon();
             output(&error)
         })?;

@@ -31,6 +31,8 @@ impl Report {
                 let mut summary = Summary::join(&feed, &engine);
                 summary.host = host();
                 spans.add_to(&mut summary, job.rate);
+                let own_cpu = ended.own_cpu_ns.to_string();
+                summary.settings.insert("tickspin_cpu_ns".to_owned(), own_cpu);
                 summary.notes.extend(spoilt("feed", &feed.usage));
                 summary.notes.extend(spoilt("engine", &engine.usage));
                 if let Err(line) = joined(&feed, &engine).and_then(|()| summary.accounted()) {

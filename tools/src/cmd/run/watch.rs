@@ -1,6 +1,6 @@
 //! Start, wait, stop: the life of a run as seen from outside.
 
-use super::child::Child;
+use super::child::{Child, SIGKILL, SIGTERM};
 use super::interrupted;
 use super::job::Job;
 use super::progress::Progress;
@@ -30,9 +30,6 @@ const ORPHAN_MAX: Duration = Duration::from_secs(3);
 /// From SIGTERM to SIGKILL.
 const KILL_AFTER: Duration = Duration::from_secs(5);
 
-const SIGTERM: i32 = 15;
-const SIGKILL: i32 = 9;
-
 /// Runs a job from the first measurement to the last line.
 ///
 /// # Errors
@@ -43,10 +40,10 @@ pub(super) fn run(job: &Job<'_>) -> Outcome {
     }
     let mut spans = Spans::before(job);
     let before = names(job);
-    let ended = started(job).inspect_err(|_| remove_new(job, &before))?;
-
+    let ended = started(job);
     // Whatever a killed program left in the runtime directory goes with this look.
     let _ = job.dir.runs();
+    let ended = ended.inspect_err(|_| remove_new(job, &before))?;
     let _ = cpu::release();
     spans.after(job);
     Report::new(job, &spans, &ended).print(job)
@@ -60,6 +57,8 @@ pub(super) struct Ended {
     pub(super) signal: i32,
     /// What the failing ones said, line by line.
     pub(super) complaints: Vec<String>,
+    /// CPU time that this process took while both ran, ns.
+    pub(super) own_cpu_ns: u64,
 }
 
 /// Starts both and waits until both have ended.
@@ -77,9 +76,11 @@ fn started(job: &Job<'_>) -> Result<Ended, Failure> {
     let mut engine = Child::start("engine", &job.programs.engine, &job.engine, cold)?;
     let _ = cpu::confine(cold);
 
+    let cpu_before_ns = process::process_cpu_ns();
     let mut progress = Progress::new(job);
     let (code, signal) = wait(job, &mut feed, &mut engine, &mut progress);
     progress.clear();
+    let own_cpu_ns = process::process_cpu_ns().saturating_sub(cpu_before_ns);
     let has = |name: &str| job.out.path().join(name).exists();
     if !has("feed.json") && !has("engine.json") && signal != 0 {
         return Err(interrupted(signal));
@@ -91,7 +92,7 @@ fn started(job: &Job<'_>) -> Result<Ended, Failure> {
     }
     let failing = [&feed, &engine].into_iter().filter(|child| child.outcome() != exit::OK);
     let complaints = failing.flat_map(|child| said(job, child)).collect();
-    Ok(Ended { code, signal, complaints })
+    Ok(Ended { code, signal, complaints, own_cpu_ns })
 }
 
 fn wait_for_listening(job: &Job<'_>, feed: &mut Child) -> Result<(), Failure> {
