@@ -25,7 +25,8 @@
 //! An order at zero is dead whichever message took it there; taking more than there is takes what
 //! there is, and is counted. `Replace` keeps instrument and side of the original and loses its
 //! priority; where the new id is in the book already, the old order goes, the duplicate is counted,
-//! and nothing is added. Trades, crosses and broken trades never change a book.
+//! and nothing is added. What could not rest (no price, quantity 0) is refused and changes nothing,
+//! a `Replace` into it included. Trades, crosses and broken trades never change a book.
 
 pub mod ladder;
 pub mod size;
@@ -288,6 +289,9 @@ impl<'m> Book<'m> {
 
     #[inline]
     fn add(&mut self, event: &Event, side: Side) -> Change {
+        if event.qty.0 == 0 || !event.px.is_some() {
+            return self.refused_other(event.instrument);
+        }
         match self.table.find(event.order_id) {
             Found::At(..) => self.duplicate(event.instrument),
             Found::Vacant(at) => {
@@ -302,9 +306,6 @@ impl<'m> Book<'m> {
     #[inline]
     fn place(&mut self, at: usize, entry: OrderSlot) -> Change {
         let instrument = InstrumentId(entry.instrument);
-        if entry.qty == 0 || !Px(entry.px).is_some() {
-            return self.refused_other(instrument);
-        }
         if self.table.is_full() {
             return self.refused_order(instrument);
         }
@@ -375,6 +376,9 @@ impl<'m> Book<'m> {
 
     #[inline]
     fn replace(&mut self, event: &Event) -> Change {
+        if event.qty.0 == 0 || !event.px.is_some() {
+            return self.refused_other(event.instrument);
+        }
         let Found::At(at, entry) = self.table.find(event.order_id) else {
             return self.unknown(event.instrument);
         };

@@ -101,6 +101,8 @@ pub struct Recorder {
     last_look: u64,
     largest_gap_ticks: u64,
     slowest_ticks: u64,
+    /// A stamp on the reports ring that no honest producer writes; 0: none.
+    pub(crate) foreign_report_stamp: u64,
 }
 
 impl Recorder {
@@ -128,6 +130,7 @@ impl Recorder {
             last_look: 0,
             largest_gap_ticks: 0,
             slowest_ticks: 0,
+            foreign_report_stamp: 0,
         }
     }
 

@@ -116,6 +116,8 @@ pub enum Ended {
     },
     /// A position on the requests ring that no honest consumer writes.
     ForeignPosition,
+    /// A stamp on the reports ring that no honest producer writes.
+    ForeignReport(u64),
 }
 
 /// How a run of the loop went.
@@ -232,6 +234,9 @@ where
                     hot.watch_stop(terms, course, arrival, Cause { epoch, seq });
                     if course.signal != 0 && arrival > course.deadline {
                         return Ended::Stopped(course.signal);
+                    }
+                    if let Some(ended) = hot.foreign_peer() {
+                        return ended;
                     }
                     if worked & FLUSH_MASK == 0 {
                         hot.flush_all();
@@ -424,8 +429,11 @@ where
                 self.report(seq, &words);
                 true
             }
-            // Counted where a drain or a turn sees it; the reports end here, the events go on.
-            Polled::Foreign(_) => false,
+            Polled::Foreign(stamp) => {
+                // The reports end here; the run does with the next look at the peers.
+                self.record.foreign_report_stamp = stamp;
+                false
+            }
         }
     }
 
@@ -481,11 +489,7 @@ where
             3 => self.reports.beat(),
             4 => self.reports.publish_position(),
             5 => self.record.flush_step(step >> 3, &self.book, &self.risk, &self.orders),
-            6 => {
-                if self.orders.outbox().peer_is_foreign() {
-                    return Some(Ended::ForeignPosition);
-                }
-            }
+            6 => return self.foreign_peer(),
             _ => {
                 if let Some(how) = self.input.ended() {
                     self.notify(Notice::PeerLeft { seq: self.record.stats.last_seq, how });
@@ -494,6 +498,21 @@ where
             }
         }
         None
+    }
+
+    /// What the other side may not write on the rings of the orders.
+    #[inline]
+    fn foreign_peer(&mut self) -> Option<Ended> {
+        let stamp = self.record.foreign_report_stamp;
+        let ended = if stamp != 0 {
+            Ended::ForeignReport(stamp)
+        } else if self.orders.outbox().peer_is_foreign() {
+            Ended::ForeignPosition
+        } else {
+            return None;
+        };
+        self.record.stats.foreign += 1;
+        Some(ended)
     }
 
     /// Looks at the stop flag; the first time it is set the gate closes.

@@ -205,60 +205,55 @@ impl<'m> OrderTable<'m> {
 
 #[cfg(test)]
 mod tests {
-    extern crate std;
     use super::*;
-    use std::collections::HashMap;
-    use std::vec;
-    use std::vec::Vec;
-
-    fn entry(id: u64, instrument: u16) -> OrderSlot {
-        OrderSlot::new(id, Px(id as i64), Qty(1), InstrumentId(instrument), Side::Ask)
-    }
 
     fn insert(table: &mut OrderTable<'_>, id: u64, instrument: u16) {
         match table.find(id) {
-            Found::Vacant(at) => table.insert(at, entry(id, instrument)),
+            Found::Vacant(at) => {
+                let px = Px(id as i64);
+                table.insert(
+                    at,
+                    OrderSlot::new(id, px, Qty(1), InstrumentId(instrument), Side::Ask),
+                );
+            }
             Found::At(..) => panic!("{id} is there"),
         }
     }
 
-    /// A small multiplicative generator: same seed, same ids.
-    fn ids(mut state: u64) -> impl Iterator<Item = u64> {
-        std::iter::from_fn(move || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            Some(state >> 33)
-        })
-    }
-
     #[test]
-    fn finds_what_a_hash_map_finds_under_churn_at_full_load() {
-        let mut memory = vec![OrderSlot::default(); 64];
+    fn finds_what_a_plain_array_finds_under_churn_at_full_load() {
+        let mut memory = [OrderSlot::default(); 64];
         let mut table = OrderTable::new(&mut memory, 9).unwrap();
-        let mut twin: HashMap<u64, u16> = HashMap::new();
-        for id in ids(3).map(|id| id % 96).take(200_000) {
+        let mut twin = [false; 96];
+        let mut state = 3_u64;
+        for _ in 0..200_000 {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let id = (state >> 33) % 96;
+            let is_there = &mut twin[id as usize];
             match table.find(id) {
                 Found::At(at, slot) => {
-                    assert_eq!(twin.remove(&id), Some(slot.instrument));
+                    assert!(*is_there && slot.instrument == id as u16);
                     table.remove(at);
+                    *is_there = false;
                 }
-                Found::Vacant(at) => {
-                    assert!(!twin.contains_key(&id));
+                Found::Vacant(_) => {
+                    assert!(!*is_there);
                     if !table.is_full() {
-                        table.insert(at, entry(id, id as u16));
-                        twin.insert(id, id as u16);
+                        insert(&mut table, id, id as u16);
+                        *is_there = true;
                     }
                 }
             }
-            assert_eq!(table.len, twin.len());
+            assert_eq!(table.len, twin.iter().filter(|&&is_there| is_there).count());
         }
-        for (&id, &instrument) in &twin {
-            assert!(matches!(table.find(id), Found::At(_, slot) if slot.instrument == instrument));
+        for (id, &is_there) in (0_u64..).zip(&twin) {
+            assert_eq!(matches!(table.find(id), Found::At(..)), is_there, "id {id}");
         }
     }
 
     #[test]
     fn clearing_one_instrument_leaves_the_others_findable() {
-        let mut memory = vec![OrderSlot::default(); 256];
+        let mut memory = [OrderSlot::default(); 256];
         for seed in 0..50 {
             let mut table = OrderTable::new(&mut memory, seed).unwrap();
             for id in 0..128 {
@@ -273,7 +268,7 @@ mod tests {
 
     #[test]
     fn a_cleared_table_is_empty_also_when_the_generation_wraps() {
-        let mut memory = vec![OrderSlot::default(); 16];
+        let mut memory = [OrderSlot::default(); 16];
         let mut table = OrderTable::new(&mut memory, 0).unwrap();
         insert(&mut table, 5, 0);
         table.clear();
@@ -288,22 +283,25 @@ mod tests {
 
     #[test]
     fn strides_do_not_pile_up() {
-        // Longest probe over 2^14 ids in 2^15 slots, for strides that defeat weaker mixes.
-        let mut memory = vec![OrderSlot::default(); 1 << 15];
-        for shift in 0..50 {
+        // Longest probe over 2^11 ids in 2^12 slots, for strides that defeat weaker mixes. Random
+        // ids give some 30 (log n over a constant); a mix that loses bits gives hundreds.
+        let mut memory = [OrderSlot::default(); 1 << 12];
+        for shift in 0..53 {
             let mut table = OrderTable::new(&mut memory, 0xABCD).unwrap();
-            let all: Vec<u64> = (0..1 << 14).map(|i: u64| i << shift).collect();
-            for &id in &all {
-                insert(&mut table, id, 0);
+            for i in 0..1_u64 << 11 {
+                insert(&mut table, i << shift, 0);
             }
-            let longest = all
-                .iter()
-                .map(|&id| match table.find(id) {
-                    Found::At(at, _) => at.wrapping_sub(table.home(id)) & table.mask,
-                    Found::Vacant(_) => panic!("{id} lost"),
-                })
-                .max();
-            assert!(longest < Some(128), "stride 2^{shift}: longest probe {longest:?}");
+            let mut longest = 0;
+            for i in 0..1_u64 << 11 {
+                match table.find(i << shift) {
+                    Found::At(at, _) => {
+                        let home = table.home(i << shift);
+                        longest = longest.max(at.wrapping_sub(home) & table.mask);
+                    }
+                    Found::Vacant(_) => panic!("{i} lost"),
+                }
+            }
+            assert!(longest < 64, "stride 2^{shift}: longest probe {longest}");
         }
     }
 }

@@ -220,7 +220,10 @@ impl<'m> OwnTable<'m> {
         // Named by the cancel's number or by the target's: both mean the target.
         let gone = if entry.state == State::CancelRequest {
             self.remove(entry.client_id);
-            self.remove(entry.link)?
+            match self.remove(entry.link) {
+                Some(gone) => gone,
+                None => return Some(self.target_gone(entry, UpdateKind::Cancelled)),
+            }
         } else {
             if entry.state == State::PendingCancel {
                 self.remove(entry.link);
@@ -238,8 +241,12 @@ impl<'m> OwnTable<'m> {
         match entry.state {
             State::CancelRequest => {
                 self.remove(entry.client_id);
-                let target = *self.find(entry.link)?;
-                Some(self.back_to_live(UpdateKind::CancelRejected, &target, &target, reason))
+                Some(match self.find(entry.link).copied() {
+                    Some(target) => {
+                        self.back_to_live(UpdateKind::CancelRejected, &target, &target, reason)
+                    }
+                    None => self.target_gone(entry, UpdateKind::CancelRejected),
+                })
             }
             State::PendingCancel => {
                 // Named by the target's number.
@@ -287,6 +294,11 @@ impl<'m> OwnTable<'m> {
             closed: u32::from(old.is_some()),
             ..self.update(UpdateKind::Replaced, &new)
         })
+    }
+
+    /// The answer to a cancel whose target went in the meantime: nothing is left to change.
+    fn target_gone(&self, cancel: &OwnOrder, kind: UpdateKind) -> Update {
+        self.update(kind, &OwnOrder { client_id: cancel.link, ..*cancel })
     }
 
     /// The request against `target` was refused: it is live again, unless the reason says that
