@@ -5,13 +5,13 @@
 //! highest price down, then asks from the lowest up:
 //!
 //! ```text
-//! <instrument>|<px>:<qty>:<count>;<px>:<qty>:<count>;…|<px>:<qty>:<count>;…\n
+//! <instrument>|<px>:<qty>:<count>;<px>:<qty>:<count>…|<px>:<qty>:<count>…\n
 //! ```
 //!
 //! All numbers are decimal integers without leading zeros: the price in units of 1e-9 of the quote
-//! currency, the level's total displayed quantity, the number of orders on it. Every level ends
-//! with `;`, so an empty side is nothing between its bars. No line, no bytes: the hash of empty
-//! books is that of the empty string, `e3b0c442…b855`.
+//! currency, the level's total displayed quantity, the number of orders on it. A `;` stands between
+//! two levels of a side; an empty side is nothing between its bars. No line, no bytes: the hash of
+//! empty books is that of the empty string, `e3b0c442…b855`.
 
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
@@ -71,7 +71,8 @@ impl BookHash {
 fn levels(line: &mut String, levels: impl IntoIterator<Item = HashedLevel>) -> bool {
     let before = line.len();
     for HashedLevel { px, qty, count } in levels {
-        let _ = write!(line, "{px}:{qty}:{count};");
+        let separator = if line.len() > before { ";" } else { "" };
+        let _ = write!(line, "{separator}{px}:{qty}:{count}");
     }
     line.len() > before
 }
@@ -110,7 +111,7 @@ mod tests {
         books.instrument(1, [level(101, 5, 1), level(100, 70, 2)], [level(103, 9, 3)]);
         books.instrument(40, [], [level(-5, 1, 1)]);
         assert_eq!(books.instruments(), 2);
-        let lines = "1|101:5:1;100:70:2;|103:9:3;\n40||-5:1:1;\n";
+        let lines = "1|101:5:1;100:70:2|103:9:3\n40||-5:1:1\n";
         assert_eq!(books.finish(), hex(&Sha256::digest(lines)));
     }
 }

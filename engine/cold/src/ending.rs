@@ -34,13 +34,15 @@ pub enum Ending {
 }
 
 impl Ending {
-    /// From what the loop says.
+    /// From what the loop says, and the stop flag right after it: an `End` may overtake a signal
+    /// that was sent before it.
     #[must_use]
-    pub const fn of(outcome: &Outcome) -> Ending {
+    pub const fn of(outcome: &Outcome, flag: i32) -> Ending {
+        let signal = if outcome.signal == 0 { flag } else { outcome.signal };
         match outcome.ended {
             Ended::End if outcome.signal == FEED_DIED => Ending::FeedDied,
-            Ended::End if outcome.signal > 0 && outcome.signal < PSEUDO_SIGNAL => {
-                Ending::Signal { signal: outcome.signal, end: true }
+            Ended::End if signal > 0 && signal < PSEUDO_SIGNAL => {
+                Ending::Signal { signal, end: true }
             }
             Ended::End if !outcome.reports_complete => Ending::ReportsMissing,
             Ended::End => Ending::End,
@@ -124,9 +126,18 @@ mod tests {
             (Ended::ForeignStamp { due: 3, stamp: 77 }, 0, false, 1, "event 3"),
             (Ended::ForeignPosition, 0, false, 1, "foreign position"),
         ] {
-            let ending = Ending::of(&outcome(ended, signal, complete));
+            let ending = Ending::of(&outcome(ended, signal, complete), 0);
             assert_eq!(ending.exit_code(), code, "{ending}");
             assert!(ending.to_string().contains(words), "{ending}");
         }
+    }
+
+    #[test]
+    fn a_signal_that_the_end_overtook_still_counts() {
+        let ended = outcome(Ended::End, 0, true);
+        assert_eq!(Ending::of(&ended, 15).exit_code(), 143);
+        assert_eq!(Ending::of(&ended, FEED_DIED), Ending::End, "it died after its reports");
+        let left = outcome(Ended::PeerLeft(PeerEnd::Halted), 0, true);
+        assert_eq!(Ending::of(&left, 2).exit_code(), 1);
     }
 }

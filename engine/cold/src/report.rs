@@ -55,6 +55,8 @@ pub struct Facts<'a> {
     pub clock_cost_ns: (f64, f64),
     /// Epoch of the run.
     pub epoch: u64,
+    /// Why it ended.
+    pub ending: Ending,
     /// What a reader must know.
     pub notes: Vec<String>,
 }
@@ -73,8 +75,8 @@ pub fn clock_part(clock: &Clock, (read_ns, step_ns): (f64, f64)) -> ClockPart {
 /// The engine's part of the run's summary.
 #[must_use]
 pub fn part(facts: Facts<'_>, finished: &Finished, totals: &[Histogram]) -> EnginePart {
-    let Facts { config, plan, clock, clock_cost_ns, epoch, notes } = facts;
-    let Finished { outcome, usage, stats, book, orders, refused, book_hash, .. } = finished;
+    let Facts { config, plan, clock, clock_cost_ns, epoch, ending, notes } = facts;
+    let Finished { usage, stats, book, orders, refused, book_hash, .. } = finished;
     let refused_by = refused_by(refused, &orders.unsent);
     let named = || STAGES.iter().map(|&name| name.to_owned()).zip(totals);
     EnginePart {
@@ -82,7 +84,7 @@ pub fn part(facts: Facts<'_>, finished: &Finished, totals: &[Histogram]) -> Engi
         build: env!("TICKSPIN_BUILD").to_owned(),
         run: config.run.name.clone(),
         epoch: format!("{epoch:016x}"),
-        ended: Ending::of(outcome).to_string(),
+        ended: ending.to_string(),
         strategy: config.run.strategy.name().to_owned(),
         stamps: config.run.stamps.name().to_owned(),
         clock: clock_part(clock, clock_cost_ns),
@@ -213,8 +215,8 @@ pub fn table(part: &EnginePart) -> String {
     let refused =
         if refused.is_empty() { String::new() } else { format!(" ({})", refused.join(", ")) };
     let mut text = latency(&part.latency_ns);
+    text.push('\n');
     let mut line = |name: &str, line: String| text.push_str(&format!("{name:<8} {line}\n"));
-    line("", String::new());
     line(
         "events",
         format!(

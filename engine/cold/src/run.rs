@@ -123,8 +123,10 @@ fn run(args: &Args, config: Config, plan: Plan, out: &OutDir) -> Result<u8, Engi
     });
     let (totals, log_failed) = keep.finish();
     let finished = finished?;
+    let ending = Ending::of(&finished.outcome, process::stop_signal());
     notes.extend(journal.notes());
-    let facts = Facts { config: &config, plan: &plan, clock: &clock, clock_cost_ns, epoch, notes };
+    let facts =
+        Facts { config: &config, plan: &plan, clock: &clock, clock_cost_ns, epoch, ending, notes };
     let part = report::part(facts, &finished, &totals);
     let written = report::write_files(out, &part, &totals);
     report::print(&if args.json {
@@ -137,7 +139,6 @@ fn run(args: &Args, config: Config, plan: Plan, out: &OutDir) -> Result<u8, Engi
         return Err(error.into());
     }
     thread.join().map_err(|_| EngineError::Thread("tickspin-hot"))?;
-    let ending = Ending::of(&finished.outcome);
     if ending.exit_code() == exit::FAILURE {
         eprintln!("engine: {ending}; files in {}", out.path().display());
     }
