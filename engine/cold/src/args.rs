@@ -60,7 +60,7 @@ pub struct Args {
     #[arg(long)]
     pub huge_pages: bool,
 
-    /// Folder for the result files [default: tickspin-runs/<time>-<name>]
+    /// Folder for the result files [default: tickspin-runs/TIME-NAME]
     #[arg(short = 'o', long = "out", value_name = "DIR")]
     pub out: Option<PathBuf>,
 

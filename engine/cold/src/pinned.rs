@@ -114,7 +114,7 @@ struct MakeMaker(Quoting);
 
 impl Make for MakeProbe {
     type Made<'m> = Probe;
-    fn make<'m>(&self, _: &'m mut [MakerSlot]) -> Result<Probe, EngineError> {
+    fn make(&self, _: &mut [MakerSlot]) -> Result<Probe, EngineError> {
         Ok(Probe::new(self.0))
     }
 }
@@ -201,10 +201,10 @@ where
         drain_ns: config.run.drain_ms * 1_000_000,
     };
     // The first sample makes the memory that the second one uses again.
-    Sample::take(plan.core);
-    let before = Sample::take(plan.core);
+    Sample::after(plan.core);
+    let before = Sample::before(plan.core);
     let outcome = spin::run(&mut hot, &mut { stamps }, &mut { wait }, &terms);
-    let after = Sample::take(plan.core);
+    let after = Sample::after(plan.core);
 
     let usage = after.since(&before, &plan, hot.record.largest_gap_ns());
     let (book_hash, book_instruments) = hash(&hot.book);
@@ -228,13 +228,18 @@ struct Sample {
 }
 
 impl Sample {
-    fn take(core: usize) -> Sample {
-        Sample {
-            steal_ns: steal_ns(core).unwrap_or(0),
-            process_cpu_ns: process_cpu_ns(),
-            // Last before the loop, so that the other reads are not in it.
-            thread: thread_usage(thread_id()).unwrap_or_default(),
-        }
+    /// The thread's own counts last, so that the other reads are not in them.
+    fn before(core: usize) -> Sample {
+        let steal_ns = steal_ns(core).unwrap_or(0);
+        let process_cpu_ns = process_cpu_ns();
+        Sample { thread: own_usage(), steal_ns, process_cpu_ns }
+    }
+
+    /// The thread's own counts first, for the same reason.
+    fn after(core: usize) -> Sample {
+        let thread = own_usage();
+        let process_cpu_ns = process_cpu_ns();
+        Sample { thread, steal_ns: steal_ns(core).unwrap_or(0), process_cpu_ns }
     }
 
     fn since(&self, before: &Sample, plan: &Plan, largest_gap_ns: u64) -> Usage {
@@ -252,6 +257,10 @@ impl Sample {
             cold_cpu_ns: process_ns.saturating_sub(thread.cpu_ns),
         }
     }
+}
+
+fn own_usage() -> ThreadUsage {
+    thread_usage(thread_id()).unwrap_or_default()
 }
 
 fn hash(book: &Book<'_>) -> (String, u64) {

@@ -10,7 +10,7 @@
 //! An engine started alone does not know where its feed is pinned; it assumes the plan that the
 //! feed, started alone on the same machine, would make ([`tickspin_host::cpu::plan`]).
 
-use crate::config::{Config, WaitingWish};
+use crate::config::{Config, Strategy, WaitingWish};
 use crate::error::EngineError;
 use tickspin_host::cpu::{self, CorePlan, CpuError};
 use tickspin_hot::orders::table_len;
@@ -96,6 +96,7 @@ impl Plan {
                 cores.engine
             ));
         }
+        notes.extend(quotes_against_limits(config));
         let own_orders = table_len(config.risk.open_orders_max as usize);
         let tables = crate::tables::bytes(&config.books.size(), own_orders);
         Ok(Plan {
@@ -167,6 +168,31 @@ impl Plan {
         let lines = self.lines(config);
         lines.iter().map(|(name, line)| format!("{lead}{name:<7} {line}\n")).collect()
     }
+}
+
+/// Quotes that the gate would refuse: allowed, since the gate is right, but never meant.
+fn quotes_against_limits(config: &Config) -> Vec<String> {
+    let (quotes, risk) = (&config.quotes, &config.risk);
+    if config.run.strategy != Strategy::MarketMaker {
+        return Vec::new();
+    }
+    let mut notes = Vec::new();
+    if quotes.qty > risk.order_qty_max {
+        notes.push(format!(
+            "quotes.qty {} is above risk.order_qty_max {}: every quote will be refused",
+            quotes.qty, risk.order_qty_max
+        ));
+    }
+    // The quote and its replacement are both open until the answer.
+    let worst = quotes.position_qty_max.saturating_add(quotes.qty);
+    if worst > risk.position_qty_max {
+        notes.push(format!(
+            "quotes.position_qty_max + quotes.qty is {worst}, above risk.position_qty_max {}: \
+             replacements will be refused near the limit",
+            risk.position_qty_max
+        ));
+    }
+    notes
 }
 
 /// The feed's core and ours. A wished core of ours leaves the feed the best of the others.

@@ -292,3 +292,125 @@ pub fn print(text: &str) -> Result<(), EngineError> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tickspin_hot::book::BookStats;
+    use tickspin_hot::orders::OrderStats;
+    use tickspin_hot::record::LoopStats;
+    use tickspin_hot::spin::{Ended, Outcome};
+    use tickspin_results::summary::Usage;
+    use tickspin_ring::tally::{Snapshot, TallySegment};
+
+    fn finished() -> Finished {
+        let mut refused = [0; Refusal::COUNT];
+        refused[Refusal::Collar as usize] = 3;
+        let mut unsent = [0; Unsent::COUNT];
+        unsent[Unsent::RingFull as usize] = 4;
+        Finished {
+            outcome: Outcome {
+                ended: Ended::End,
+                signal: 0,
+                last_seq: 1_000,
+                reports_complete: true,
+            },
+            usage: Usage { core: 1, waiting: "spin".into(), ..Usage::default() },
+            stats: LoopStats { received: 1_000, received_warm_up: 10, ..LoopStats::default() },
+            book: BookStats { unknown: 5, refused_levels: 2, ..BookStats::default() },
+            orders: OrderStats { sent: 70, unsent, ..OrderStats::default() },
+            refused,
+            book_hash: "00".into(),
+            book_instruments: 2,
+        }
+    }
+
+    /// 990 measured events: service times of 1 to 990 ns, and one that no cell holds.
+    fn totals() -> Vec<Histogram> {
+        let segment = TallySegment::create("engine", &STAGES).unwrap();
+        let mut writer = segment.writer().unwrap();
+        (1..=990).for_each(|ns| writer.record(stage::SERVICE, ns));
+        writer.record(stage::SERVICE, u64::MAX);
+        writer.record_negative(stage::RING_WAIT);
+        let reader = segment.reader();
+        let total = |index| {
+            let mut snapshot = Snapshot::default();
+            reader.snapshot(index, &mut snapshot);
+            Histogram::from_counts(snapshot.values(), snapshot.overflow, snapshot.negative)
+        };
+        (0..STAGES.len()).map(total).collect()
+    }
+
+    fn reported() -> EnginePart {
+        let config: Config = crate::layers::Layers::compiled_in().typed().unwrap();
+        let plan = Plan {
+            core: 1,
+            cold: vec![0],
+            waiting: crate::plan::Waiting::Spin,
+            fifo: None,
+            own_orders: 64,
+            table_bytes: 0,
+            limits_hash: config.risk.hash(),
+            why: String::new(),
+            notes: Vec::new(),
+        };
+        let facts = Facts {
+            config: &config,
+            plan: &plan,
+            clock: &Clock::with_frequency(1_000_000_000),
+            clock_cost_ns: (10.0, 1.0),
+            epoch: 0xAB,
+            ending: Ending::End,
+            notes: vec!["a note".into()],
+        };
+        part(facts, &finished(), &totals())
+    }
+
+    #[test]
+    fn the_part_says_what_was_counted() {
+        let part = reported();
+        assert_eq!((part.received, part.warm_up, part.unknown_orders), (1_000, 10, 5));
+        assert_eq!((part.orders_sent, part.orders_refused, part.book_refused), (70, 7, 2));
+        let refused: Vec<_> = part.refused_by.iter().map(|(why, n)| (why.as_str(), *n)).collect();
+        assert_eq!(refused, [("collar", 3), ("ring_full", 4)]);
+        assert_eq!(part.latency_ns.len(), STAGES.len(), "empty ones too");
+        let service = part.latency_ns["service"];
+        assert_eq!((service.count, service.p50, service.max), (990, Some(495), Some(990)));
+        assert_eq!(part.latency_ns["book"].count, 0);
+        assert_eq!(part.not_held["service"], NotHeld { overflow: 1, negative: 0 });
+        assert_eq!(part.not_held["ring_wait"], NotHeld { overflow: 0, negative: 1 });
+        assert_eq!((part.not_held.len(), part.epoch.as_str()), (2, "00000000000000ab"));
+        let back: EnginePart = serde_json::from_str(&json(&part)).unwrap();
+        assert_eq!(back, part);
+        let text = table(&part);
+        for words in ["service", "collar 3, ring_full 4", "a note", "ended    end of stream"] {
+            assert!(text.contains(words), "{words} in {text}");
+        }
+    }
+
+    #[test]
+    fn a_stage_without_values_leaves_no_file_and_no_stale_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = OutDir::create(folder.path()).unwrap();
+        std::fs::write(folder.path().join("book.hgrm"), "of an earlier run").unwrap();
+        write_files(&out, &reported(), &totals()).unwrap();
+        let mut names: Vec<_> = std::fs::read_dir(folder.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        assert_eq!(names, ["engine.json", "service.hgrm"]);
+        let names = file_names();
+        assert!(names.contains(&"response.hgrm".to_owned()) && names.len() == STAGES.len() + 2);
+    }
+
+    #[test]
+    fn with_end_stamps_only_the_ends_are_counted() {
+        let named = |stamps| stages(stamps).into_iter().map(|at| STAGES[at]).collect::<Vec<_>>();
+        assert_eq!(
+            named(crate::config::Stamps::Ends),
+            ["ring_wait", "tick_to_order", "service", "response"]
+        );
+        assert_eq!(named(crate::config::Stamps::All), STAGES);
+    }
+}

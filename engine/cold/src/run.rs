@@ -125,6 +125,9 @@ fn run(args: &Args, config: Config, plan: Plan, out: &OutDir) -> Result<u8, Engi
     let finished = finished?;
     let ending = Ending::of(&finished.outcome, process::stop_signal());
     notes.extend(journal.notes());
+    if finished.stats.notices_lost > 0 {
+        notes.push(format!("{} notices found the queue full", finished.stats.notices_lost));
+    }
     let facts =
         Facts { config: &config, plan: &plan, clock: &clock, clock_cost_ns, epoch, ending, notes };
     let part = report::part(facts, &finished, &totals);

@@ -13,7 +13,9 @@ pub(crate) fn compact(time: SystemTime) -> String {
 
 /// Day, month and year of a day number since 1970-01-01, in the Gregorian calendar.
 fn date(mut day: u64) -> (u64, usize, u64) {
-    let is_leap = |year: u64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let is_leap = |year: u64| {
+        year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
+    };
     let mut year = 1970;
     loop {
         let length = if is_leap(year) { 366 } else { 365 };

@@ -4,6 +4,7 @@ mod feed;
 
 use feed::{PATIENCE, Place, Waiting, build_id, event, finish, market, start};
 use sha2::{Digest, Sha256};
+use std::time::Duration;
 use tickspin_results::hlog;
 use tickspin_ring::region::Policy;
 use tickspin_ring::rendezvous::Served;
@@ -127,13 +128,28 @@ fn the_armed_thread_makes_no_system_call() {
         feed.send(event);
         feed.answer();
     }
-    std::thread::sleep(std::time::Duration::from_millis(200));
-    let counts = counter.count_until(|| true).unwrap();
+    let counts = counter.count_for(Duration::from_millis(200)).unwrap();
     assert!(!counts.ended, "it was still armed");
     assert_eq!(counts.total(), 0, "{counts:?}");
     feed.end();
     assert_eq!(finish(engine).code, 0);
     assert_eq!(place.json()["received"], 30_001);
+}
+
+/// The control of the test above: the same count, where calls are meant to happen.
+#[test]
+fn a_yielding_thread_is_seen_to_make_system_calls() {
+    let place = Place::new();
+    let waiting = Waiting::new(&place, Policy::Wait);
+    let engine = start(&mut place.engine(&["--strategy", "probe", "--yield"]));
+    let feed = waiting.meet();
+    let hot = engine.thread("tickspin-hot").unwrap();
+    let counter = SyscallCounter::seize(engine.pid(), hot).unwrap();
+    let counts = counter.count_for(Duration::from_millis(200)).unwrap();
+    assert!(counts.total() > 10, "{counts:?}");
+    feed.end();
+    assert_eq!(finish(engine).code, 0);
+    assert_eq!(place.json()["usage"]["waiting"], "yield");
 }
 
 #[test]

@@ -5,6 +5,7 @@
 use serde_json::Value;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tickspin_host::clock::ticks;
 use tickspin_ring::region::{ClockWords, Policy, Received, random_epoch};
@@ -24,14 +25,20 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 /// The engine under test.
 pub const ENGINE: &str = env!("CARGO_BIN_EXE_engine");
 
-/// A folder for one test: runtime directory and results.
+/// Every engine here spins on the same core: one test at a time has it.
+static CORE: Mutex<()> = Mutex::new(());
+
+/// A folder for one test: runtime directory and results. Holds the core while it lives.
 pub struct Place {
     pub temp: TempDir,
+    _core: MutexGuard<'static, ()>,
 }
 
 impl Place {
     pub fn new() -> Place {
-        Place { temp: TempDir::new().unwrap() }
+        // A test that failed while it held the core has left nothing behind that matters.
+        let core = CORE.lock().unwrap_or_else(PoisonError::into_inner);
+        Place { temp: TempDir::new().unwrap(), _core: core }
     }
 
     pub fn runtime(&self) -> RuntimeDir {
