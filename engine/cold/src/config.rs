@@ -1,4 +1,4 @@
-//! The configuration, typed and checked: every value in its range, every limit stated.
+//! The configuration, typed. [`crate::rules`] holds each value against its range.
 //!
 //! [`crate::layers`] says where values come from; meanings, ranges and reasons stand in the
 //! compiled-in file, `default.toml`. A value that will not do is an error that names its key, who
@@ -8,6 +8,7 @@ use crate::args::Args;
 use crate::book_hash::hex;
 use crate::error::EngineError;
 use crate::layers::{self, Layers};
+use crate::rules;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -17,12 +18,6 @@ use tickspin_hot::risk::{Limits, Rate};
 use tickspin_hot::strategy::market_maker::Quoting;
 use tickspin_wire::num::{Px, Qty};
 use toml::{Table, Value};
-
-/// Largest quantity anywhere: positions are signed.
-const QTY_MAX: u64 = i64::MAX as u64;
-
-/// Largest price distance: a million of the quote currency.
-const PX_MAX: u64 = 1_000_000_000_000_000;
 
 /// Everything that can be configured. Fields are the keys of `default.toml`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -283,7 +278,7 @@ impl Config {
         layers.environment(std::env::vars_os())?;
         flags(args, &mut layers)?;
         let config: Config = layers.typed()?;
-        config.check(&layers)?;
+        rules::check(&config, &layers)?;
         Ok(config)
     }
 
@@ -303,74 +298,6 @@ impl Config {
     #[must_use]
     pub const fn interval(&self) -> Duration {
         Duration::from_millis(self.run.interval_ms)
-    }
-
-    /// Every value in its range.
-    ///
-    /// # Errors
-    /// The first that is not, in the order of `default.toml`.
-    pub fn check(&self, layers: &Layers) -> Result<(), EngineError> {
-        let (run, risk) = (&self.run, &self.risk);
-        let within = |key: &str, value: u64, least: u64, most: u64| {
-            if (least..=most).contains(&value) {
-                return Ok(());
-            }
-            let rule = format!("{value} is out of range; {least} to {most} would do");
-            Err(EngineError::key(key, layers.origin(key), rule))
-        };
-        let limit = |key: &str, value: u64, most: u64| match value {
-            0 => {
-                let rule = format!("a limit of 0 refuses the start; 1 to {most} would do");
-                Err(EngineError::key(key, layers.origin(key), rule))
-            }
-            _ => within(key, value, 1, most),
-        };
-        tickspin_ring::rendezvous::check_name(&run.name).map_err(|error| {
-            EngineError::key("run.name", layers.origin("run.name"), error.to_string())
-        })?;
-        within("run.wait_feed_ms", run.wait_feed_ms, 1, 3_600_000)?;
-        within("run.interval_ms", run.interval_ms, 100, 3_600_000)?;
-        within("run.linger_ms", run.linger_ms, 0, 10_000)?;
-        within("run.drain_ms", run.drain_ms, 0, 60_000)?;
-        within("cores.fifo_priority", u64::from(self.cores.fifo_priority), 0, 99)?;
-        if self.cores.cold.given().is_some_and(Vec::is_empty) {
-            let rule = "an empty list; at least one core, or \"auto\", would do";
-            return Err(EngineError::key("cores.cold", layers.origin("cores.cold"), rule));
-        }
-        let slots = self.rings.requests_slots;
-        within("rings.requests_slots", u64::from(slots), 64, 1 << 20)?;
-        if !slots.is_power_of_two() {
-            let would_do = slots.next_power_of_two();
-            let rule = format!("{slots} is no power of two; {would_do} would do");
-            let key = "rings.requests_slots";
-            return Err(EngineError::key(key, layers.origin(key), rule));
-        }
-        within("books.instruments", self.books.instruments as u64, 1, 65_535)?;
-        within("books.orders", self.books.orders as u64, 1, 1 << 30)?;
-        within("books.levels", self.books.levels as u64, 1, 1 << 30)?;
-        within("probe.qty", self.probe.qty, 1, QTY_MAX)?;
-        let quotes = &self.quotes;
-        within("quotes.qty", quotes.qty, 1, QTY_MAX)?;
-        within("quotes.half_spread_px", quotes.half_spread_px, 1, PX_MAX)?;
-        within("quotes.skew_px", quotes.skew_px, 0, PX_MAX)?;
-        within("quotes.position_qty_max", quotes.position_qty_max, quotes.qty, QTY_MAX)?;
-        within("quotes.hysteresis_ticks", u64::from(quotes.hysteresis_ticks), 1, 1_000_000)?;
-        within("quotes.tick_px", quotes.tick_px, 1, PX_MAX)?;
-        limit("risk.order_qty_max", risk.order_qty_max, QTY_MAX)?;
-        limit("risk.order_notional_max", risk.order_notional_max, 9_223_372_036)?;
-        limit("risk.position_qty_max", risk.position_qty_max, QTY_MAX)?;
-        limit("risk.open_orders_max", u64::from(risk.open_orders_max), 1 << 20)?;
-        limit("risk.collar_bp", u64::from(risk.collar_bp), 10_000)?;
-        limit("risk.event_age_max_ms", risk.event_age_max_ms, 3_600_000)?;
-        for (rate, per_second, burst) in [
-            ("new", risk.new_per_second, risk.new_burst),
-            ("replace", risk.replace_per_second, risk.replace_burst),
-            ("total", risk.total_per_second, risk.total_burst),
-        ] {
-            limit(&format!("risk.{rate}_per_second"), per_second, 1_000_000_000)?;
-            limit(&format!("risk.{rate}_burst"), u64::from(burst), 1_000_000)?;
-        }
-        Ok(())
     }
 }
 
@@ -413,4 +340,49 @@ fn flags(args: &Args, layers: &mut Layers) -> Result<(), EngineError> {
         layers.flag(("memory", "huge_pages"), true, "--huge-pages")?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn default() -> Config {
+        Layers::compiled_in().typed().unwrap()
+    }
+
+    #[test]
+    fn the_compiled_in_file_has_every_key_and_passes_its_own_rules() {
+        let config = default();
+        rules::check(&config, &Layers::compiled_in()).unwrap();
+        assert_eq!(config.print(), layers::DEFAULT);
+    }
+
+    #[test]
+    fn limits_are_turned_into_the_units_of_the_gate() {
+        let risk = default().risk;
+        let limits = risk.limits(2_000_000_000, 2_000_000_000);
+        assert!(limits.check().is_ok());
+        assert_eq!(limits.max_notional, 1_000_000 * 1_000_000_000);
+        assert_eq!(limits.max_age, 2_000_000_000, "1,000 ms at 2 GHz");
+        assert_eq!(limits.rate_new.interval(), 200, "10 M a second at 2 GHz");
+        let in_step = risk.limits(1_000_000_000, 2_000_000_000);
+        assert_eq!(in_step.rate_new.interval(), 100, "10 M a second in ns");
+    }
+
+    #[test]
+    fn the_hash_of_the_limits_moves_with_each_of_them_and_with_nothing_else() {
+        let hash = default().risk.hash();
+        let mut seen = vec![hash.clone()];
+        for key in layers::keys_of("risk") {
+            let mut layers = Layers::compiled_in();
+            layers.flag(("risk", &key), 7, "--test").unwrap();
+            let config: Config = layers.typed().unwrap();
+            assert!(!seen.contains(&config.risk.hash()), "{key}");
+            seen.push(config.risk.hash());
+        }
+        assert_eq!(seen.len(), 13);
+        let mut layers = Layers::compiled_in();
+        layers.flag(("run", "linger_ms"), 7, "--test").unwrap();
+        assert_eq!(layers.typed::<Config>().unwrap().risk.hash(), hash);
+    }
 }

@@ -13,19 +13,30 @@
 //! run on the pinned thread while it is armed.
 #![forbid(unsafe_code)]
 
+// What was asked for, and what it comes to.
 pub mod args; // the command line
-pub mod book_hash; // the hash of the final books
-pub mod config; // typed and checked
-pub mod ending; // why an armed run ended
-pub mod error; // what failed, on which key, file or core
-pub mod keep; // intervals into engine.hlog, notices to the terminal
-pub mod layers; // where each value of the configuration comes from
-pub mod pinned; // the pinned thread's life before and after the loop
+pub mod config; // every key, typed
+pub mod layers; // where each value comes from: default < file < environment < flag
 pub mod plan; // which thread, which core, which ring, how much memory
+pub mod rules; // every value in its range, every limit stated
+
+// Before the loop.
 pub mod rehearsal; // the loop over made-up events, before the first real one
-pub mod report; // what a run leaves behind
-pub mod run; // build, lock, pin, meet, wait, tear down in reverse
 pub mod segments; // the six segments of a run's rings, seen from here
 pub mod tables; // the memory that the pinned loop borrows
-mod utc;
-pub mod watch; // is the feed alive? // the time of day in a folder's name
+
+// The two threads.
+pub mod pinned; // the pinned one, before and after the loop
+pub mod run; // the main one: build, lock, pin, meet, wait, tear down in reverse
+
+// Beside the loop.
+pub mod keep; // intervals into engine.hlog, notices to the terminal
+pub mod watch; // is the feed alive?
+
+// After it.
+pub mod book_hash; // the hash of the final books
+pub mod ending; // why an armed run ended
+pub mod error; // what failed, on which key, file or core
+pub mod report; // what a run leaves behind
+pub mod terminal; // what it prints
+mod utc; // the time of day in a folder's name

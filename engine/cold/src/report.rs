@@ -1,5 +1,5 @@
-//! What a run leaves behind: engine.json, engine.hlog, one .hgrm a stage, and the table or the
-//! JSON object on standard output. The same in every ending.
+//! What a run leaves behind: engine.json, engine.hlog and one .hgrm a stage. The same in every
+//! ending.
 
 use crate::config::Config;
 use crate::ending::Ending;
@@ -7,9 +7,7 @@ use crate::error::EngineError;
 use crate::pinned::Finished;
 use crate::plan::Plan;
 use std::collections::BTreeMap;
-use std::io::{self, Write};
 use tickspin_host::clock::Clock;
-use tickspin_host::process::is_closed_pipe;
 use tickspin_hot::orders::Unsent;
 use tickspin_hot::record::counter::{COUNTERS, REFUSED_GATE_CLOSED, REFUSED_RING_FULL};
 use tickspin_hot::record::{STAGES, stage};
@@ -17,7 +15,6 @@ use tickspin_hot::risk::Refusal;
 use tickspin_results::hgrm;
 use tickspin_results::out::{OutDir, OutError};
 use tickspin_results::summary::{ClockPart, EnginePart, NotHeld, SCHEMA, Turns};
-use tickspin_results::table::{grouped, latency};
 use tickspin_results::{Histogram, Stage};
 
 /// Name of the interval log.
@@ -206,93 +203,6 @@ pub fn json(part: &EnginePart) -> String {
     text
 }
 
-/// The table and the counts, for the terminal.
-#[must_use]
-pub fn table(part: &EnginePart) -> String {
-    let EnginePart { usage, turns, .. } = part;
-    let refused: Vec<String> =
-        part.refused_by.iter().map(|(why, count)| format!("{why} {}", grouped(*count))).collect();
-    let refused =
-        if refused.is_empty() { String::new() } else { format!(" ({})", refused.join(", ")) };
-    let mut text = latency(&part.latency_ns);
-    text.push('\n');
-    let mut line = |name: &str, line: String| text.push_str(&format!("{name:<8} {line}\n"));
-    line(
-        "events",
-        format!(
-            "received {}, of these warm-up {}; lost {}, foreign {}, gaps of the venue {}",
-            grouped(part.received),
-            grouped(part.warm_up),
-            grouped(part.lost),
-            grouped(part.foreign),
-            grouped(part.feed_gaps)
-        ),
-    );
-    line(
-        "orders",
-        format!(
-            "sent {}, refused {}{refused}; reports {}, fills {}",
-            grouped(part.orders_sent),
-            grouped(part.orders_refused),
-            grouped(part.reports),
-            grouped(part.filled)
-        ),
-    );
-    line(
-        "books",
-        format!(
-            "{} instruments, {} orders; unknown orders {}, duplicates {}, refused {}",
-            grouped(part.book_instruments),
-            grouped(part.book_orders),
-            grouped(part.unknown_orders),
-            grouped(part.duplicate_orders),
-            grouped(part.book_refused)
-        ),
-    );
-    line("", format!("SHA-256 {}", part.book_hash));
-    line(
-        "thread",
-        format!(
-            "core {}, {}: faults {} minor {} major, switches {} involuntary {} voluntary, steal {} \
-             ms, largest gap {} ns",
-            usage.core,
-            usage.waiting,
-            grouped(usage.minor_faults),
-            grouped(usage.major_faults),
-            grouped(usage.involuntary_switches),
-            grouped(usage.voluntary_switches),
-            usage.steal_ns / 1_000_000,
-            grouped(usage.largest_gap_ns)
-        ),
-    );
-    line(
-        "turns",
-        format!(
-            "{} work, {} idle; cold threads {} ms of CPU",
-            grouped(turns.work),
-            grouped(turns.idle),
-            usage.cold_cpu_ns / 1_000_000
-        ),
-    );
-    for note in &part.notes {
-        line("note", note.clone());
-    }
-    line("ended", part.ended.clone());
-    text
-}
-
-/// Prints to standard output; a closed pipe is success.
-///
-/// # Errors
-/// [`EngineError::Print`].
-pub fn print(text: &str) -> Result<(), EngineError> {
-    let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if !is_closed_pipe(&error) => Err(EngineError::Print(error)),
-        _ => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -382,7 +292,7 @@ mod tests {
         assert_eq!((part.not_held.len(), part.epoch.as_str()), (2, "00000000000000ab"));
         let back: EnginePart = serde_json::from_str(&json(&part)).unwrap();
         assert_eq!(back, part);
-        let text = table(&part);
+        let text = crate::terminal::table(&part);
         for words in ["service", "collar 3, ring_full 4", "a note", "ended    end of stream"] {
             assert!(text.contains(words), "{words} in {text}");
         }

@@ -18,8 +18,9 @@ use crate::pinned::{self, Baggage, Finished, Up};
 use crate::plan::Plan;
 use crate::rehearsal::Scratch;
 use crate::report::{self, Facts};
-use crate::segments::{Links, Ours};
+use crate::segments::{Links, Ours, Watched};
 use crate::tables::Tables;
+use crate::terminal;
 use crate::utc;
 use crate::watch::{Feed, Watch};
 use ringbuf::HeapRb;
@@ -50,13 +51,13 @@ const STACK_BYTES: usize = 1 << 20;
 /// See [`EngineError`]; nothing is left behind then, unless it is about a result file.
 pub fn main(args: &Args) -> Result<u8, EngineError> {
     if args.build_id {
-        report::print(concat!(env!("TICKSPIN_BUILD"), "\n"))?;
+        terminal::print(concat!(env!("TICKSPIN_BUILD"), "\n"))?;
         return Ok(exit::OK);
     }
     let config = Config::load(args)?;
     let plan = Plan::settle(&config)?;
     if args.print_config {
-        report::print(&format!("{}\n{}", config.print(), plan.text(&config, "# ")))?;
+        terminal::print(&format!("{}\n{}", config.print(), plan.text(&config, "# ")))?;
         return Ok(exit::OK);
     }
     process::catch_stop_signals();
@@ -78,7 +79,7 @@ pub fn main(args: &Args) -> Result<u8, EngineError> {
 
 fn run(args: &Args, config: Config, plan: Plan, out: &OutDir) -> Result<u8, EngineError> {
     if !args.json {
-        report::print(&plan.text(&config, ""))?;
+        terminal::print(&plan.text(&config, ""))?;
     }
     cpu::confine(&plan.cold)?;
     let claim = claim(&config)?;
@@ -132,10 +133,10 @@ fn run(args: &Args, config: Config, plan: Plan, out: &OutDir) -> Result<u8, Engi
         Facts { config: &config, plan: &plan, clock: &clock, clock_cost_ns, epoch, ending, notes };
     let part = report::part(facts, &finished, &totals);
     let written = report::write_files(out, &part, &totals);
-    report::print(&if args.json {
+    terminal::print(&if args.json {
         report::json(&part)
     } else {
-        format!("\n{}files    {}\n", report::table(&part), out.path().display())
+        format!("\n{}files    {}\n", terminal::table(&part), out.path().display())
     })?;
     written?;
     if let Some(error) = log_failed {
@@ -193,11 +194,7 @@ fn spawn(
 }
 
 /// Meets the feed: bounded by `wait_feed_ms`, and by a signal.
-fn meet(
-    config: &Config,
-    claim: &Claim,
-    ours: Ours,
-) -> Result<(Links, crate::segments::Watched), EngineError> {
+fn meet(config: &Config, claim: &Claim, ours: Ours) -> Result<(Links, Watched), EngineError> {
     let stop = || process::stop_signal() != 0;
     let build = env!("TICKSPIN_BUILD");
     let met = rendezvous::attach(claim, build, &ours.shares(), config.wait_feed(), &stop);

@@ -191,6 +191,17 @@ fn a_flag_beats_the_environment_and_the_environment_the_file() {
 }
 
 #[test]
+fn quotes_that_the_gate_would_refuse_are_pointed_out() {
+    let folder = folder();
+    let variables = [("TICKSPIN_ENGINE_RISK_ORDER_QTY_MAX", "10")];
+    let run = engine_with(folder.path(), &variables, &["--print-config"]);
+    assert!(run.stdout.contains("quotes.qty 100 is above risk.order_qty_max 10"), "{}", run.stdout);
+    let probe = ["--print-config", "--strategy", "probe"];
+    let run = engine_with(folder.path(), &variables, &probe);
+    assert!(!run.stdout.contains("is above risk"), "{}", run.stdout);
+}
+
+#[test]
 fn a_configuration_that_is_missing_or_no_toml_is_a_failure() {
     let folder = folder();
     let run = engine(folder.path(), &["--config", "none.toml"]);

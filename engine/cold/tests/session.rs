@@ -99,6 +99,7 @@ fn in_step() -> (Vec<Request>, serde_json::Value) {
     assert!(finished.stdout.contains("tickspin-hot on core"), "the plan: {}", finished.stdout);
     let json = place.json();
     assert_eq!(json["latency_ns"]["book"]["count"], 0, "--stamps ends");
+    assert_eq!(json["usage"]["minor_faults"], 0, "the rehearsal has touched what the loop needs");
     assert!(!place.out().join("book.hgrm").exists(), "a stage without values leaves no file");
     (requests, json)
 }

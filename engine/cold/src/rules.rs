@@ -1,0 +1,82 @@
+//! Every value in its range, every limit above zero.
+//!
+//! Types have settled what is a number and what a word ([`crate::config`]); this is the rest. An
+//! error names the key, who said it, and what would do.
+
+use crate::config::Config;
+use crate::error::EngineError;
+use crate::layers::Layers;
+
+/// Largest quantity anywhere: positions are signed.
+const QTY_MAX: u64 = i64::MAX as u64;
+
+/// Largest price distance: a million of the quote currency.
+const PX_MAX: u64 = 1_000_000_000_000_000;
+
+/// Every value in its range.
+///
+/// # Errors
+/// The first that is not, in the order of `default.toml`.
+pub fn check(config: &Config, layers: &Layers) -> Result<(), EngineError> {
+    let (run, risk) = (&config.run, &config.risk);
+    let within = |key: &str, value: u64, least: u64, most: u64| {
+        if (least..=most).contains(&value) {
+            return Ok(());
+        }
+        let rule = format!("{value} is out of range; {least} to {most} would do");
+        Err(EngineError::key(key, layers.origin(key), rule))
+    };
+    let limit = |key: &str, value: u64, most: u64| match value {
+        0 => {
+            let rule = format!("a limit of 0 refuses the start; 1 to {most} would do");
+            Err(EngineError::key(key, layers.origin(key), rule))
+        }
+        _ => within(key, value, 1, most),
+    };
+    tickspin_ring::rendezvous::check_name(&run.name).map_err(|error| {
+        EngineError::key("run.name", layers.origin("run.name"), error.to_string())
+    })?;
+    within("run.wait_feed_ms", run.wait_feed_ms, 1, 3_600_000)?;
+    within("run.interval_ms", run.interval_ms, 100, 3_600_000)?;
+    within("run.linger_ms", run.linger_ms, 0, 10_000)?;
+    within("run.drain_ms", run.drain_ms, 0, 60_000)?;
+    within("cores.fifo_priority", u64::from(config.cores.fifo_priority), 0, 99)?;
+    if config.cores.cold.given().is_some_and(Vec::is_empty) {
+        let rule = "an empty list; at least one core, or \"auto\", would do";
+        return Err(EngineError::key("cores.cold", layers.origin("cores.cold"), rule));
+    }
+    let slots = config.rings.requests_slots;
+    within("rings.requests_slots", u64::from(slots), 64, 1 << 20)?;
+    if !slots.is_power_of_two() {
+        let would_do = slots.next_power_of_two();
+        let rule = format!("{slots} is no power of two; {would_do} would do");
+        let key = "rings.requests_slots";
+        return Err(EngineError::key(key, layers.origin(key), rule));
+    }
+    within("books.instruments", config.books.instruments as u64, 1, 65_535)?;
+    within("books.orders", config.books.orders as u64, 1, 1 << 30)?;
+    within("books.levels", config.books.levels as u64, 1, 1 << 30)?;
+    within("probe.qty", config.probe.qty, 1, QTY_MAX)?;
+    let quotes = &config.quotes;
+    within("quotes.qty", quotes.qty, 1, QTY_MAX)?;
+    within("quotes.half_spread_px", quotes.half_spread_px, 1, PX_MAX)?;
+    within("quotes.skew_px", quotes.skew_px, 0, PX_MAX)?;
+    within("quotes.position_qty_max", quotes.position_qty_max, quotes.qty, QTY_MAX)?;
+    within("quotes.hysteresis_ticks", u64::from(quotes.hysteresis_ticks), 1, 1_000_000)?;
+    within("quotes.tick_px", quotes.tick_px, 1, PX_MAX)?;
+    limit("risk.order_qty_max", risk.order_qty_max, QTY_MAX)?;
+    limit("risk.order_notional_max", risk.order_notional_max, 9_223_372_036)?;
+    limit("risk.position_qty_max", risk.position_qty_max, QTY_MAX)?;
+    limit("risk.open_orders_max", u64::from(risk.open_orders_max), 1 << 20)?;
+    limit("risk.collar_bp", u64::from(risk.collar_bp), 10_000)?;
+    limit("risk.event_age_max_ms", risk.event_age_max_ms, 3_600_000)?;
+    for (rate, per_second, burst) in [
+        ("new", risk.new_per_second, risk.new_burst),
+        ("replace", risk.replace_per_second, risk.replace_burst),
+        ("total", risk.total_per_second, risk.total_burst),
+    ] {
+        limit(&format!("risk.{rate}_per_second"), per_second, 1_000_000_000)?;
+        limit(&format!("risk.{rate}_burst"), u64::from(burst), 1_000_000)?;
+    }
+    Ok(())
+}
