@@ -1,4 +1,5 @@
 //! The engine: reads ticks from a feed's ring, keeps the books, quotes, records.
+#![forbid(unsafe_code)]
 
 use clap::Parser;
 use std::process::ExitCode;
