@@ -1,7 +1,7 @@
 //! The state word of a ring's producer.
 
-/// What a ring's producer says about itself. Death says nothing: a producer that is gone without [`State::Halt`] or
-/// [`State::Fail`] died, and its role's lock is free.
+/// What a ring's producer says about itself. Death says nothing: a producer that is gone without
+/// [`State::Halt`] or [`State::Fail`] died, and its role's lock is free.
 ///
 /// ```text
 ///   Boot ──run──► Run ──halt──► Halt    everything that was stamped is valid, no more will come

@@ -1,8 +1,9 @@
 //! Labelled single-writer counters that any process may read.
 //!
-//! One segment, up to 64 counters, each on a line of its own. The writer stores, it never reads, modifies and writes in one
-//! locked instruction; readers disturb nobody. A counter costs a load, an add and a store. Wrong choice for a value that
-//! two threads count: give each its own counter ([`CounterSegment::split`]) and let the reader add.
+//! One segment, up to 64 counters, each on a line of its own. The writer stores, it never reads,
+//! modifies and writes in one locked instruction; readers disturb nobody. A counter costs a load,
+//! an add and a store. Wrong choice for a value that two threads count: give each its own counter
+//! ([`CounterSegment::split`]) and let the reader add.
 
 use std::{ops::Range, sync::Arc};
 
@@ -61,7 +62,8 @@ impl CounterSegment {
         share(&self.created)
     }
 
-    /// Two handles for two threads: counters `0..at`, and counters `at..` under their own numbers (not counted from 0 again).
+    /// Two handles for two threads: counters `0..at`, and counters `at..` under their own numbers
+    /// (not counted from 0 again).
     pub fn split(self, at: usize) -> (CounterWriter, CounterWriter) {
         let count = self.count();
         let at = at.min(count);
@@ -78,7 +80,8 @@ impl CounterSegment {
     }
 }
 
-/// The one writer of some counters. Not `Clone`; it may move to another thread. Keeps the segment alive.
+/// The one writer of some counters. Not `Clone`; it may move to another thread. Keeps the segment
+/// alive.
 pub struct CounterWriter {
     cells: Array,
     range: Range<usize>,
@@ -91,7 +94,8 @@ impl CounterWriter {
         Self { cells, range, created: Arc::clone(created) }
     }
 
-    /// Sets counter `index`. One that is not this handle's is a programmer's mistake: ignored, in debug builds an assertion.
+    /// Sets counter `index`. One that is not this handle's is a programmer's mistake: ignored, in
+    /// debug builds an assertion.
     #[inline]
     pub fn set(&mut self, index: usize, value: u64) {
         debug_assert!(self.range.contains(&index), "counter {index} is not in {:?}", self.range);

@@ -318,7 +318,8 @@ pub enum MeetError {
 }
 
 impl MeetError {
-    /// True where rights or ownership stood in the way: the program exits with the code for "environment".
+    /// True where rights or ownership stood in the way: the program exits with the code for
+    /// "environment".
     pub fn is_permission(&self) -> bool {
         match self {
             Self::PermissionDenied { .. }

@@ -1,7 +1,8 @@
-//! The header page as plain words: written from a description, read back by validation. Pure, no system call.
+//! The header page as plain words: written from a description, read back by validation. Pure, no
+//! system call.
 //!
-//! A reader copies the page once and hands the copy to [`Header::decode`]; what comes out is all that it will ever know
-//! of the segment's geometry.
+//! A reader copies the page once and hands the copy to [`Header::decode`]; what comes out is all
+//! that it will ever know of the segment's geometry.
 
 use crate::{
     error::AttachError,
@@ -154,7 +155,8 @@ impl Header {
         words
     }
 
-    /// Validates a copy of the page, checksum last. `file_bytes` is the length that the kernel reports.
+    /// Validates a copy of the page, checksum last. `file_bytes` is the length that the kernel
+    /// reports.
     ///
     /// # Errors
     /// The first rule that the page breaks, by name.
@@ -243,7 +245,8 @@ fn check_capacity(kind: SegmentKind, word: u64) -> Result<u32, AttachError> {
     }
 }
 
-/// The header's length is the file's, and is what the geometry needs, rounded up to huge pages or not.
+/// The header's length is the file's, and is what the geometry needs, rounded up to huge pages or
+/// not.
 fn check_length(
     kind: SegmentKind,
     capacity: u32,

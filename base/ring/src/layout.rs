@@ -1,6 +1,7 @@
 //! Every byte of every segment; offsets derived one from the other and asserted at compile time.
 //!
-//! All words are `u64` in the byte order of the machine; nothing in shared memory is smaller, larger or unaligned.
+//! All words are `u64` in the byte order of the machine; nothing in shared memory is smaller,
+//! larger or unaligned.
 //!
 //! ```text
 //! header page, every kind                      byte
@@ -46,7 +47,8 @@
 
 /// Major number of the binary interface; another one is refused.
 pub const ABI_MAJOR: u64 = 1;
-/// Minor number of the binary interface; another one is refused too, while major numbers are this young.
+/// Minor number of the binary interface; another one is refused too, while major numbers are this
+/// young.
 pub const ABI_MINOR: u64 = 0;
 
 /// `tickspin` in ASCII, read in the machine's own byte order.
@@ -60,7 +62,8 @@ pub const WORD_BYTES: usize = 8;
 pub const HEADER_BYTES: usize = 4096;
 /// Number of words of the header.
 pub const HEADER_WORDS: usize = HEADER_BYTES / WORD_BYTES;
-/// Distance between two live words, bytes: 128, because the adjacent-line prefetcher moves lines in pairs.
+/// Distance between two live words, bytes: 128, because the adjacent-line prefetcher moves lines in
+/// pairs.
 pub const LIVE_STRIDE_BYTES: usize = 128;
 /// The page of live words.
 pub const LIVE_BYTES: usize = 4096;
@@ -171,7 +174,8 @@ pub mod counters {
     use super::{HEADER_BYTES, LABELS_MAX};
     /// First counter.
     pub const CELLS: usize = HEADER_BYTES;
-    /// Distance between two counters, bytes: a line each, so that two writers of one segment share none.
+    /// Distance between two counters, bytes: a line each, so that two writers of one segment share
+    /// none.
     pub const CELL_BYTES: usize = 64;
     /// Length of the segment: always room for all.
     pub const TOTAL_BYTES: usize = CELLS + LABELS_MAX * CELL_BYTES;
@@ -277,7 +281,8 @@ pub const TALLIES_FIELDS: &[Field] = &[
     live("negative", tallies::BLOCKS + tallies::NEGATIVE * WORD_BYTES),
 ];
 
-/// One hash over the names, offsets and sizes of everything above: two programs with the same hash see the same bytes.
+/// One hash over the names, offsets and sizes of everything above: two programs with the same hash
+/// see the same bytes.
 pub const LAYOUT_HASH: u64 = layout_hash();
 
 const fn layout_hash() -> u64 {
@@ -309,8 +314,9 @@ const fn layout_hash() -> u64 {
 const FNV_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
 const FNV_PRIME: u64 = 0x0000_0100_0000_01b3;
 
-/// One step of FNV-1a, on words instead of bytes. For a fixed `hash` it is a bijection of `word` (xor, then a product
-/// with an odd number), and the same holds the other way round: changing one word of the input always changes the result.
+/// One step of FNV-1a, on words instead of bytes. For a fixed `hash` it is a bijection of `word`
+/// (xor, then a product with an odd number), and the same holds the other way round: changing one
+/// word of the input always changes the result.
 const fn fnv_word(hash: u64, word: u64) -> u64 {
     // The rotation brings the high bits down, which a product alone never does.
     (hash ^ word).wrapping_mul(FNV_PRIME).rotate_left(29)

@@ -1,10 +1,11 @@
-//! How two processes share bytes: rings of 64-byte slots in sealed memory, counters and tallies that anyone may read, and
-//! a place to meet.
+//! How two processes share bytes: rings of 64-byte slots in sealed memory, counters and tallies
+//! that anyone may read, and a place to meet.
 //!
 //! # The promise
-//! A payload published by one process is read by the other exactly once, whole, in order, or counted as not delivered.
-//! Either process may die or be stopped at any instruction; the other one notices, finishes what was published, and leaves
-//! nothing behind. Nothing that another process writes is ever used as an index, a length, a pointer or a loop bound.
+//! A payload published by one process is read by the other exactly once, whole, in order, or
+//! counted as not delivered. Either process may die or be stopped at any instruction; the other one
+//! notices, finishes what was published, and leaves nothing behind. Nothing that another process
+//! writes is ever used as an index, a length, a pointer or a loop bound.
 //!
 //! # The memory
 //! ```text
@@ -26,12 +27,13 @@
 //! | halt | the state word, [`Producer`] | fence after its load, [`Consumer::ended`] | all stamps before the end |
 //! | header | the magic word at creation | fence after its load at attach | the header |
 //!
-//! Readers fence instead of loading with `Acquire` because only relaxed loads are documented to work on memory that is
-//! mapped read-only.
+//! Readers fence instead of loading with `Acquire` because only relaxed loads are documented to
+//! work on memory that is mapped read-only.
 //!
 //! # The parts, in reading order
-//! [`layout`] every byte · [`header`] the first page · [`region`] the segments of a ring · [`protocol`] publish and poll ·
-//! [`spsc`] the same over mapped memory · [`counters`], [`tally`] what observers read · [`rendezvous`] who meets whom.
+//! [`layout`] every byte · [`header`] the first page · [`region`] the segments of a ring ·
+//! [`protocol`] publish and poll · [`spsc`] the same over mapped memory · [`counters`], [`tally`]
+//! what observers read · [`rendezvous`] who meets whom.
 
 pub mod control;
 pub mod error;

@@ -1,9 +1,11 @@
-//! Sealed anonymous memory: created and sealed by its writer, checked and mapped read-only by everyone else.
+//! Sealed anonymous memory: created and sealed by its writer, checked and mapped read-only by
+//! everyone else.
 //!
-//! The order is create, mode, allocate, map, write, seal. Sealing *after* mapping keeps the writer's own mapping
-//! writable (`F_SEAL_FUTURE_WRITE`) while nobody can ever get another writable one, not even its owner.
-//! What is handed out is the same memory opened again read-only through `/proc/self/fd`, never the original.
-//! Nothing is left behind after any crash: the memory has no name and goes with its last user.
+//! The order is create, mode, allocate, map, write, seal. Sealing *after* mapping keeps the
+//! writer's own mapping writable (`F_SEAL_FUTURE_WRITE`) while nobody can ever get another writable
+//! one, not even its owner. What is handed out is the same memory opened again read-only through
+//! `/proc/self/fd`, never the original. Nothing is left behind after any crash: the memory has no
+//! name and goes with its last user.
 
 use std::{
     fs::{File, OpenOptions},
@@ -38,8 +40,8 @@ pub(crate) struct Created {
     pub(crate) has_huge_pages: bool,
 }
 
-/// Creates, fills and seals a segment. `header.total_bytes` is set here; `prepare` writes the first live words before
-/// the magic makes the segment valid.
+/// Creates, fills and seals a segment. `header.total_bytes` is set here; `prepare` writes the first
+/// live words before the magic makes the segment valid.
 pub(crate) fn create(
     mut header: Header,
     wants_huge_pages: bool,
@@ -151,7 +153,8 @@ pub(crate) struct Attached {
     pub(crate) memory: Arc<Mapping>,
 }
 
-/// Checks the descriptor, maps it, copies the header once, validates the copy. Geometry comes from the copy for ever.
+/// Checks the descriptor, maps it, copies the header once, validates the copy. Geometry comes from
+/// the copy for ever.
 pub(crate) fn attach(
     kind: SegmentKind,
     received: crate::region::Received,
@@ -178,7 +181,8 @@ pub(crate) fn attach(
     Ok(Attached { header, memory })
 }
 
-/// Everything that the kernel can vouch for. Returns the length in bytes, which the seals have frozen.
+/// Everything that the kernel can vouch for. Returns the length in bytes, which the seals have
+/// frozen.
 fn check_descriptor(fd: &OwnedFd) -> Result<usize, AttachError> {
     let io = |doing| move |source| AttachError::Io { doing, source };
     let duplicate = fd.try_clone().map_err(io("duplicate a received descriptor"))?;
@@ -230,7 +234,8 @@ fn check_descriptor(fd: &OwnedFd) -> Result<usize, AttachError> {
 fn copy_header(memory: &Arc<Mapping>) -> [u64; HEADER_WORDS] {
     let mut words = [0; HEADER_WORDS];
     words[0] = memory.peer_word(0).load();
-    // PAIR header: acquires the writer's release of the magic; a mapping without write permission allows no stronger load.
+    // PAIR header: acquires the writer's release of the magic; a mapping without write permission
+    // allows no stronger load.
     fence(Ordering::Acquire);
     for (i, word) in words.iter_mut().enumerate().skip(1) {
         *word = memory.peer_word(i * WORD_BYTES).load();

@@ -1,19 +1,23 @@
 //! Words of mapped memory: the one place where addresses become atomics.
 //!
-//! Three types hand them out. [`Word`] may store and exists only over a writable mapping; [`PeerWord`] only loads,
-//! relaxed; [`Slots`] is the array of 64-byte slots. Each keeps its mapping alive.
+//! Three types hand them out. [`Word`] may store and exists only over a writable mapping;
+//! [`PeerWord`] only loads, relaxed; [`Slots`] is the array of 64-byte slots. Each keeps its
+//! mapping alive.
 //!
 //! # Why `&AtomicU64` into memory that another process writes is sound
-//! A Rust reference promises that nobody else writes non-atomically. `AtomicU64` holds its value in an `UnsafeCell`, so a
-//! shared reference to it promises neither that the bytes stay the same nor that they were written by this program, only
-//! that this program reaches them by atomic accesses while the reference lives. That we keep: all access in this package
-//! is by whole, aligned `AtomicU64`, never by mixed sizes, never by a reference to bytes. Every bit pattern is a `u64`,
-//! so a value cannot be invalid. What the other process does happens outside this abstract machine, like a write by a
-//! device: the processor delivers some value for each aligned 8-byte load, and no compiler may invent a second load
-//! between a relaxed atomic load and its use. Values are input; none becomes an index, a length or a loop bound.
+//! A Rust reference promises that nobody else writes non-atomically. `AtomicU64` holds its value in
+//! an `UnsafeCell`, so a shared reference to it promises neither that the bytes stay the same nor
+//! that they were written by this program, only that this program reaches them by atomic accesses
+//! while the reference lives. That we keep: all access in this package is by whole, aligned
+//! `AtomicU64`, never by mixed sizes, never by a reference to bytes. Every bit pattern is a `u64`,
+//! so a value cannot be invalid. What the other process does happens outside this abstract machine,
+//! like a write by a device: the processor delivers some value for each aligned 8-byte load, and no
+//! compiler may invent a second load between a relaxed atomic load and its use. Values are input;
+//! none becomes an index, a length or a loop bound.
 //!
-//! On memory mapped read-only only relaxed loads of at most 8 bytes are documented to work (`core::sync::atomic`, "Atomic
-//! accesses to read-only memory"); ordering comes from fences instead.
+//! On memory mapped read-only only relaxed loads of at most 8 bytes are documented to work
+//! (`core::sync::atomic`, "Atomic accesses to read-only memory"); ordering comes from fences
+//! instead.
 
 use std::{ptr::NonNull, sync::Arc};
 
@@ -40,11 +44,12 @@ impl Mapping {
         Self { map, is_writable: false }
     }
 
-    /// The address of `count` words from `offset` on. Cold: called once for each word or array at creation or attach.
+    /// The address of `count` words from `offset` on. Cold: called once for each word or array at
+    /// creation or attach.
     ///
     /// # Panics
-    /// If they do not lie within the mapping, or are not aligned: a programmer's mistake, since every caller's offset comes
-    /// from [`crate::layout`] and a validated header.
+    /// If they do not lie within the mapping, or are not aligned: a programmer's mistake, since
+    /// every caller's offset comes from [`crate::layout`] and a validated header.
     fn words(&self, offset: usize, count: usize) -> NonNull<AtomicU64> {
         let bytes = count.checked_mul(WORD_BYTES).expect("a segment's size fits");
         let end = offset.checked_add(bytes).expect("a segment's size fits");
@@ -74,7 +79,8 @@ impl Mapping {
     }
 
     /// # Panics
-    /// If `slots` is not a power of two within the mapping; both were checked by `create` or `attach`.
+    /// If `slots` is not a power of two within the mapping; both were checked by `create` or
+    /// `attach`.
     pub(crate) fn slots(self: &Arc<Self>, slots: u32) -> Slots {
         assert!(self.is_writable, "slots to write need a writable mapping");
         Slots(self.peer_slots(slots))
@@ -83,7 +89,7 @@ impl Mapping {
     pub(crate) fn peer_slots(self: &Arc<Self>, slots: u32) -> PeerSlots {
         assert!(slots.is_power_of_two(), "{slots} slots");
         PeerSlots {
-            first: self.words(ring::SLOTS, slots as usize * ring::SLOT_WORDS),
+            first: self.words(ring::SLOTS, slots as usize * ring::SLOT_WORDS).cast(),
             mask: u64::from(slots) - 1,
             _keep: Arc::clone(self),
         }
@@ -96,7 +102,8 @@ pub(crate) struct Word {
     _keep: Arc<Mapping>,
 }
 
-// SAFETY: `at` points to an `AtomicU64`, which is `Sync`, in a mapping that `_keep` (`Send` and `Sync`) keeps.
+// SAFETY: `at` points to an `AtomicU64`, which is `Sync`, in a mapping that `_keep` (`Send` and
+// `Sync`) keeps.
 unsafe impl Send for Word {}
 // SAFETY: as above; all access is atomic.
 unsafe impl Sync for Word {}
@@ -104,8 +111,8 @@ unsafe impl Sync for Word {}
 impl Word {
     #[inline(always)]
     fn get(&self) -> &AtomicU64 {
-        // SAFETY: `at` was checked by `Mapping::words` (in bounds, aligned) and `_keep` keeps it mapped; atomics only
-        // (module documentation).
+        // SAFETY: `at` was checked by `Mapping::words` (in bounds, aligned) and `_keep` keeps it
+        // mapped; atomics only (module documentation).
         unsafe { self.at.as_ref() }
     }
 
@@ -134,7 +141,8 @@ pub(crate) struct PeerWord {
     _keep: Arc<Mapping>,
 }
 
-// SAFETY: `at` points to an `AtomicU64`, which is `Sync`, in a mapping that `_keep` (`Send` and `Sync`) keeps.
+// SAFETY: `at` points to an `AtomicU64`, which is `Sync`, in a mapping that `_keep` (`Send` and
+// `Sync`) keeps.
 unsafe impl Send for PeerWord {}
 // SAFETY: as above; all access is atomic.
 unsafe impl Sync for PeerWord {}
@@ -142,8 +150,8 @@ unsafe impl Sync for PeerWord {}
 impl PeerWord {
     #[inline(always)]
     pub(crate) fn load(&self) -> u64 {
-        // SAFETY: `at` was checked by `Mapping::words` (in bounds, aligned) and `_keep` keeps it mapped; atomics only
-        // (module documentation).
+        // SAFETY: `at` was checked by `Mapping::words` (in bounds, aligned) and `_keep` keeps it
+        // mapped; atomics only (module documentation).
         unsafe { self.at.as_ref() }.load(Ordering::Relaxed)
     }
 }
@@ -162,7 +170,8 @@ pub(crate) struct Array {
     _keep: Arc<Mapping>,
 }
 
-// SAFETY: `first` points to `AtomicU64`s, which are `Sync`, in a mapping that `_keep` (`Send` and `Sync`) keeps.
+// SAFETY: `first` points to `AtomicU64`s, which are `Sync`, in a mapping that `_keep` (`Send` and
+// `Sync`) keeps.
 unsafe impl Send for Array {}
 // SAFETY: as above; all access is atomic.
 unsafe impl Sync for Array {}
@@ -174,9 +183,11 @@ impl Array {
         if index >= self.count {
             return None;
         }
-        // SAFETY: `index < count`, and `Mapping::words` checked that `count` words lie within the mapping.
+        // SAFETY: `index < count`, and `Mapping::words` checked that `count` words lie within the
+        // mapping.
         let at = unsafe { self.first.add(index) };
-        // SAFETY: in bounds and aligned as said, kept mapped by `_keep`; atomics only (module documentation).
+        // SAFETY: in bounds and aligned as said, kept mapped by `_keep`; atomics only (module
+        // documentation).
         Some(unsafe { at.as_ref() })
     }
 }
@@ -189,7 +200,8 @@ pub(crate) struct PeerArray {
     _keep: Arc<Mapping>,
 }
 
-// SAFETY: `first` points to `AtomicU64`s, which are `Sync`, in a mapping that `_keep` (`Send` and `Sync`) keeps.
+// SAFETY: `first` points to `AtomicU64`s, which are `Sync`, in a mapping that `_keep` (`Send` and
+// `Sync`) keeps.
 unsafe impl Send for PeerArray {}
 // SAFETY: as above; all access is atomic.
 unsafe impl Sync for PeerArray {}
@@ -201,54 +213,65 @@ impl PeerArray {
         if index >= self.count {
             return None;
         }
-        // SAFETY: `index < count`, and `Mapping::words` checked that `count` words lie within the mapping.
+        // SAFETY: `index < count`, and `Mapping::words` checked that `count` words lie within the
+        // mapping.
         let at = unsafe { self.first.add(index) };
-        // SAFETY: in bounds and aligned as said, kept mapped by `_keep`; atomics only (module documentation).
+        // SAFETY: in bounds and aligned as said, kept mapped by `_keep`; atomics only (module
+        // documentation).
         Some(unsafe { at.as_ref() }.load(Ordering::Relaxed))
     }
 }
 
+/// One slot: the stamp, then the payload.
+type Slot = [AtomicU64; ring::SLOT_WORDS];
+
 /// The slots of another process's ring.
 pub(crate) struct PeerSlots {
-    first: NonNull<AtomicU64>,
+    first: NonNull<Slot>,
     /// Number of slots - 1; private, from the validated header.
     mask: u64,
     _keep: Arc<Mapping>,
 }
 
-// SAFETY: `first` points to `AtomicU64`s, which are `Sync`, in a mapping that `_keep` (`Send` and `Sync`) keeps.
+// SAFETY: `first` points to `AtomicU64`s, which are `Sync`, in a mapping that `_keep` keeps.
 unsafe impl Send for PeerSlots {}
 // SAFETY: as above; all access is atomic.
 unsafe impl Sync for PeerSlots {}
 
 impl PeerSlots {
-    /// Word `word` of the slot of `seq`; word 0 is the stamp, and a word beyond the last is the last.
     #[inline(always)]
-    fn at(&self, seq: u64, word: usize) -> &AtomicU64 {
-        let index = (seq & self.mask) as usize * ring::SLOT_WORDS + word.min(ring::SLOT_WORDS - 1);
-        // SAFETY: `seq & mask < slots` because `slots` is a power of two, the word index is below 8, and
-        // `Mapping::words` checked that `slots * 8` words lie within the mapping.
-        let at = unsafe { self.first.add(index) };
-        // SAFETY: in bounds and aligned as said, kept mapped by `_keep`; atomics only (module documentation).
+    fn at(&self, seq: u64) -> &Slot {
+        // SAFETY: `seq & mask < slots` because `slots` is a power of two, and `Mapping::words`
+        // checked that `slots` times 8 words lie within the mapping.
+        let at = unsafe { self.first.add((seq & self.mask) as usize) };
+        // SAFETY: in bounds and aligned as said, kept mapped by `_keep`; atomics only (module
+        // documentation).
         unsafe { at.as_ref() }
     }
 }
 
 impl ReadSlots for PeerSlots {
+    type Slot<'a> = &'a Slot;
+
     #[inline(always)]
     fn capacity(&self) -> u64 {
         self.mask + 1
     }
 
     #[inline(always)]
-    fn stamp(&self, seq: u64) -> u64 {
-        self.at(seq, 0).load(Ordering::Relaxed)
+    fn slot(&self, seq: u64) -> &Slot {
+        self.at(seq)
     }
 
     #[inline(always)]
-    fn word(&self, seq: u64, word: usize) -> u64 {
+    fn stamp(slot: &Slot) -> u64 {
+        slot[0].load(Ordering::Relaxed)
+    }
+
+    #[inline(always)]
+    fn word(slot: &Slot, word: usize) -> u64 {
         // `min` first: the sum cannot overflow.
-        self.at(seq, word.min(ring::PAYLOAD_WORDS - 1) + 1).load(Ordering::Relaxed)
+        slot[word.min(ring::PAYLOAD_WORDS - 1) + 1].load(Ordering::Relaxed)
     }
 }
 
@@ -265,13 +288,14 @@ impl WriteSlots for Slots {
 
     #[inline(always)]
     fn store_payload(&self, seq: u64, payload: &Self::Payload) {
-        for (i, &word) in payload.iter().enumerate() {
-            self.0.at(seq, i + 1).store(word, Ordering::Relaxed);
+        let slot = self.0.at(seq);
+        for (to, &word) in slot[1..].iter().zip(payload) {
+            to.store(word, Ordering::Relaxed);
         }
     }
 
     #[inline(always)]
     fn store_stamp(&self, seq: u64, order: Ordering) {
-        self.0.at(seq, 0).store(seq, order);
+        self.0.at(seq)[0].store(seq, order);
     }
 }

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-/// Who holds a role. What it says was written by that process: it is shown, nothing is decided by it.
+/// Who holds a role. What it says was written by that process: it is shown, nothing is decided by
+/// it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Owner {
     /// Process number; 0 where the lock file says nothing readable.

@@ -1,7 +1,8 @@
 //! Publish and poll: the algorithm itself, over any storage.
 //!
-//! [`Writer`] and [`Reader`] are what [`crate::Producer`] and [`crate::Consumer`] run over mapped memory, and what the
-//! model checker runs over two slots of two words. They know nothing of memory, processes or system calls.
+//! [`Writer`] and [`Reader`] are what [`crate::Producer`] and [`crate::Consumer`] run over mapped
+//! memory, and what the model checker runs over two slots of two words. They know nothing of
+//! memory, processes or system calls.
 //!
 //! ```text
 //!            writer                                   reader
@@ -12,11 +13,12 @@
 //!   fence           Acquire  ─┴── release ──┴─  position = seq Release
 //!   payload words of seq + capacity
 //! ```
-//! Both arrows are needed: *publish* so that the reader never sees a payload that is not complete, *release* so that the
-//! writer never overwrites one that is still being read.
+//! Both arrows are needed: *publish* so that the reader never sees a payload that is not complete,
+//! *release* so that the writer never overwrites one that is still being read.
 //!
-//! Cost: a poll is one load and one comparison, a publish eight stores; the other side's position is looked at only when
-//! the private copy of it says "full". The slots are lossless: with room for none, the caller decides what to do.
+//! Cost: a poll is one load and one comparison, a publish eight stores; the other side's position
+//! is looked at only when the private copy of it says "full". The slots are lossless: with room for
+//! none, the caller decides what to do.
 
 use core::marker::PhantomData;
 
@@ -24,12 +26,18 @@ use crate::sync::{Ordering, fence};
 
 /// Slots as their reader sees them: stamps and payload words by relaxed loads.
 pub trait ReadSlots {
+    /// One slot, found once and read several times.
+    type Slot<'a>: Copy
+    where
+        Self: 'a;
     /// Number of slots, a power of two; constant.
     fn capacity(&self) -> u64;
-    /// The stamp of the slot in which `seq` belongs.
-    fn stamp(&self, seq: u64) -> u64;
-    /// Payload word `word` of that slot; a word beyond the last is the last.
-    fn word(&self, seq: u64, word: usize) -> u64;
+    /// The slot in which `seq` belongs.
+    fn slot(&self, seq: u64) -> Self::Slot<'_>;
+    /// The slot's stamp.
+    fn stamp(slot: Self::Slot<'_>) -> u64;
+    /// Payload word `word` of the slot; a word beyond the last is the last.
+    fn word(slot: Self::Slot<'_>, word: usize) -> u64;
 }
 
 /// Slots as their one writer sees them.
@@ -56,8 +64,9 @@ pub trait WriteWord {
     fn store(&self, value: u64, order: Ordering);
 }
 
-/// The choices on which correctness rests. [`Honest`] is the ring's; the broken ones live in `tests/loom.rs`, where each
-/// must be caught. All are constants: an honest build contains no trace of them.
+/// The choices on which correctness rests. [`Honest`] is the ring's; the broken ones live in
+/// `tests/loom.rs`, where each must be caught. All are constants: an honest build contains no trace
+/// of them.
 pub trait Discipline {
     /// Order of the stamp's store when one slot is published.
     const PUBLISH: Ordering = Ordering::Release;
@@ -89,8 +98,9 @@ pub struct Writer<S, P, D> {
     capacity: u64,
     /// The sequence that the next publish gets.
     next: u64,
-    /// Highest sequence known to be released: a copy, possibly behind.
-    released: u64,
+    /// The first sequence for which there is possibly no slot: the reader's position as last seen,
+    /// plus the slots, plus 1. So one comparison says "full".
+    limit: u64,
     /// Positions seen that no honest reader writes.
     foreign: u64,
     discipline: PhantomData<fn() -> D>,
@@ -105,7 +115,7 @@ impl<S: WriteSlots, P: ReadWord, D: Discipline> Writer<S, P, D> {
             position,
             capacity,
             next: 1,
-            released: 0,
+            limit: capacity + 1,
             foreign: 0,
             discipline: PhantomData,
         }
@@ -146,26 +156,30 @@ impl<S: WriteSlots, P: ReadWord, D: Discipline> Writer<S, P, D> {
         if D::IGNORE_POSITION {
             return self.capacity;
         }
-        // released < next ≤ released + capacity + 1, so neither subtraction wraps.
-        self.capacity.wrapping_sub(self.next.wrapping_sub(1).wrapping_sub(self.released))
+        // `next` never passes `limit`.
+        self.limit.wrapping_sub(self.next)
     }
 
-    /// The reader's position. One out of range, ahead of what was published or behind what it said before, is counted as
-    /// foreign and changes nothing: it never frees a slot.
+    /// The reader's position. One out of range, ahead of what was published or behind what it said
+    /// before, is counted as foreign and changes nothing: it never frees a slot.
     #[inline(always)]
     pub fn refresh(&mut self) -> u64 {
         let position = self.position.load();
         if D::WRITER_FENCE {
-            // PAIR release: the reader's loads of the released slots happen before our stores into them.
+            // PAIR release: the reader's loads of the released slots happen before our stores into
+            // them.
             fence(Ordering::Acquire);
         }
-        if position >= self.released && position < self.next {
-            self.released = position;
+        let released = self.limit.wrapping_sub(self.capacity).wrapping_sub(1);
+        if position >= released && position < self.next {
+            // A foreign position is below `next`, and `next` is far from the end of the numbers.
+            self.limit = position.wrapping_add(self.capacity).wrapping_add(1);
+            position
         } else {
             core::hint::cold_path();
             self.foreign = self.foreign.saturating_add(1);
+            released
         }
-        self.released
     }
 
     /// Publishes one payload; `None` when there is no room.
@@ -187,15 +201,17 @@ impl<S: WriteSlots, P: ReadWord, D: Discipline> Writer<S, P, D> {
         Some(seq)
     }
 
-    /// Stores the payload of `seq`, one of the slots that [`Self::room`] said are free; nothing is published yet.
+    /// Stores the payload of `seq`, one of the slots that [`Self::room`] said are free; nothing is
+    /// published yet.
     #[inline(always)]
     pub fn fill(&mut self, seq: u64, payload: &S::Payload) {
         debug_assert!(seq.wrapping_sub(self.next) < self.capacity, "{seq} was not reserved");
         self.slots.store_payload(seq, payload);
     }
 
-    /// Publishes the next `len` slots, filled before, the first one last: the reader waits on the first stamp, and when it
-    /// comes the whole batch is there. Returns the last sequence published.
+    /// Publishes the next `len` slots, filled before, the first one last: the reader waits on the
+    /// first stamp, and when it comes the whole batch is there. Returns the last sequence
+    /// published.
     #[inline(always)]
     pub fn commit(&mut self, len: u64) -> u64 {
         let end = self.next.wrapping_add(len);
@@ -211,12 +227,11 @@ impl<S: WriteSlots, P: ReadWord, D: Discipline> Writer<S, P, D> {
 }
 
 /// What one look at the next slot found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Look {
+pub enum Look<'a, S: ReadSlots, P: WriteWord, D: Discipline> {
     /// Not yet published.
     Empty,
-    /// Published: its words may be read, then it must be released.
-    Ready,
+    /// Published: its words may be read; dropping it releases it.
+    Ready(Ready<'a, S, P, D>),
     /// A stamp that no honest writer stores there.
     Foreign(u64),
 }
@@ -224,63 +239,70 @@ pub enum Look {
 /// The reading end: private cursor; the position is published now and then.
 pub struct Reader<S, P, D> {
     slots: S,
-    position: P,
     capacity: u64,
-    /// The sequence expected next.
-    next: u64,
-    /// Releases not yet published.
-    unpublished: u32,
-    /// The position is published after this many releases.
-    publish_every: u32,
+    cursor: Cursor<P>,
     discipline: PhantomData<fn() -> D>,
 }
 
+struct Cursor<P> {
+    position: P,
+    /// The sequence expected next.
+    next: u64,
+    /// What the shared position says: at most `next` - 1.
+    published: u64,
+    /// The position is published after this many releases.
+    publish_every: u64,
+}
+
+impl<P: WriteWord> Cursor<P> {
+    #[inline(always)]
+    fn publish<D: Discipline>(&mut self, seq: u64) {
+        self.published = seq;
+        if !D::POSITION_FIRST {
+            // PAIR release: our loads of the slots up to here happen before the writer's next
+            // stores into them.
+            self.position.store(seq, D::POSITION);
+        }
+    }
+}
+
 impl<S: ReadSlots, P: WriteWord, D: Discipline> Reader<S, P, D> {
-    /// A reader that expects sequence 1. `publish_every` is brought into 1 to half the slots: a reader that published more
-    /// rarely would stop a writer that waits.
+    /// A reader that expects sequence 1. `publish_every` is brought into 1 to half the slots: a
+    /// reader that published more rarely would stop a writer that waits.
     pub fn new(slots: S, position: P, publish_every: u32) -> Self {
         let capacity = slots.capacity();
-        let half = u32::try_from(capacity / 2).unwrap_or(u32::MAX).max(1);
-        let publish_every = publish_every.clamp(1, half);
-        Self {
-            slots,
-            position,
-            capacity,
-            next: 1,
-            unpublished: 0,
-            publish_every,
-            discipline: PhantomData,
-        }
+        let publish_every = u64::from(publish_every).clamp(1, (capacity / 2).max(1));
+        let cursor = Cursor { position, next: 1, published: 0, publish_every };
+        Self { slots, capacity, cursor, discipline: PhantomData }
     }
 
     /// The sequence expected next.
     #[inline(always)]
     pub fn next_seq(&self) -> u64 {
-        self.next
-    }
-
-    /// Number of slots.
-    #[inline(always)]
-    pub fn capacity(&self) -> u64 {
-        self.capacity
+        self.cursor.next
     }
 
     /// One look at the next slot.
     #[inline(always)]
-    pub fn look(&mut self) -> Look {
-        let stamp = self.slots.stamp(self.next);
-        if stamp == self.next {
+    pub fn look(&mut self) -> Look<'_, S, P, D> {
+        let seq = self.cursor.next;
+        let slot = self.slots.slot(seq);
+        let stamp = S::stamp(slot);
+        if stamp == seq {
             if D::READER_FENCE {
-                // PAIR publish: acquires the stamp's release; the loads of the payload come after it.
+                // PAIR publish: acquires the stamp's release; the loads of the payload come after
+                // it.
                 fence(Ordering::Acquire);
             }
             if D::POSITION_FIRST {
-                self.position.store(self.next, D::POSITION);
+                self.cursor.position.store(seq, D::POSITION);
             }
-            return Look::Ready;
+            let cursor = &mut self.cursor;
+            return Look::Ready(Ready { seq, slot, cursor, discipline: PhantomData });
         }
-        // Until it is published, the slot holds what its last lap left: the sequence one capacity ago, in the first lap 0.
-        if stamp == self.next.saturating_sub(self.capacity) {
+        // Until it is published, the slot holds what its last lap left: the sequence one capacity
+        // ago, and in the first lap 0.
+        if stamp == seq.saturating_sub(self.capacity) {
             Look::Empty
         } else {
             core::hint::cold_path();
@@ -288,32 +310,46 @@ impl<S: ReadSlots, P: WriteWord, D: Discipline> Reader<S, P, D> {
         }
     }
 
-    /// Payload word `word` of the slot found ready; a word beyond the last is the last.
-    #[inline(always)]
-    pub fn word(&self, word: usize) -> u64 {
-        self.slots.word(self.next, word)
-    }
-
-    /// Gives the slot back. Everything read from it was read before.
-    #[inline(always)]
-    pub fn release(&mut self) {
-        self.next = self.next.wrapping_add(1);
-        self.unpublished = self.unpublished.wrapping_add(1);
-        if self.unpublished >= self.publish_every {
-            self.publish_position();
-        }
-    }
-
     /// Publishes the position, if it moved since.
     #[inline(always)]
     pub fn publish_position(&mut self) {
-        if self.unpublished == 0 {
-            return;
+        let released = self.cursor.next.wrapping_sub(1);
+        if released != self.cursor.published {
+            self.cursor.publish::<D>(released);
         }
-        self.unpublished = 0;
-        if !D::POSITION_FIRST {
-            // PAIR release: our loads of the slots up to here happen before the writer's next stores into them.
-            self.position.store(self.next.wrapping_sub(1), D::POSITION);
+    }
+}
+
+/// A published slot, not yet released. Dropping it releases it; forgetting it releases nothing, and
+/// the next look finds the same slot.
+pub struct Ready<'a, S: ReadSlots + 'a, P: WriteWord, D: Discipline> {
+    seq: u64,
+    slot: S::Slot<'a>,
+    cursor: &'a mut Cursor<P>,
+    discipline: PhantomData<fn() -> D>,
+}
+
+impl<S: ReadSlots, P: WriteWord, D: Discipline> Ready<'_, S, P, D> {
+    /// Its sequence.
+    #[inline(always)]
+    pub fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// Payload word `word`; a word beyond the last is the last.
+    #[inline(always)]
+    pub fn word(&self, word: usize) -> u64 {
+        S::word(self.slot, word)
+    }
+}
+
+impl<'a, S: ReadSlots + 'a, P: WriteWord, D: Discipline> Drop for Ready<'a, S, P, D> {
+    /// Gives the slot back. Everything read from it was read before.
+    #[inline(always)]
+    fn drop(&mut self) {
+        self.cursor.next = self.seq.wrapping_add(1);
+        if self.seq.wrapping_sub(self.cursor.published) >= self.cursor.publish_every {
+            self.cursor.publish::<D>(self.seq);
         }
     }
 }

@@ -1,11 +1,13 @@
-//! The segments of a ring: its slots, written by the producer, and the consumer's position, written by the consumer.
+//! The segments of a ring: its slots, written by the producer, and the consumer's position, written
+//! by the consumer.
 //!
-//! Each is created by its one writer, sealed, and handed to the other side as a read-only descriptor ([`Share`] on its way
-//! out, [`Received`] on its way in). Attaching maps it read-only, copies the header once and validates it; every refusal
-//! has its own [`AttachError`].
+//! Each is created by its one writer, sealed, and handed to the other side as a read-only
+//! descriptor ([`Share`] on its way out, [`Received`] on its way in). Attaching maps it read-only,
+//! copies the header once and validates it; every refusal has its own [`AttachError`].
 //!
-//! Cost: creating allocates and touches all memory at once (4 MiB for 65,536 slots, some milliseconds); afterwards neither
-//! side takes a page fault. Wrong choice where memory must outlive its writer: it has no name and goes with its last user.
+//! Cost: creating allocates and touches all memory at once (4 MiB for 65,536 slots, some
+//! milliseconds); afterwards neither side takes a page fault. Wrong choice where memory must
+//! outlive its writer: it has no name and goes with its last user.
 
 use std::{
     os::fd::{AsFd, BorrowedFd, OwnedFd},
@@ -36,7 +38,8 @@ pub struct Share<'a> {
 }
 
 impl Share<'_> {
-    /// What the other side receives, without a socket: for a consumer in the same process, and for tests.
+    /// What the other side receives, without a socket: for a consumer in the same process, and for
+    /// tests.
     ///
     /// # Errors
     /// The kernel's, if there are no more descriptors.
@@ -70,7 +73,8 @@ pub struct RingSpec<'a> {
     pub epoch: u64,
     /// The producer's clock.
     pub clock: ClockWords,
-    /// Ask for 2 MiB pages; where there are none, ordinary ones are taken, see [`RingSegment::has_huge_pages`].
+    /// Ask for 2 MiB pages; where there are none, ordinary ones are taken, see
+    /// [`RingSegment::has_huge_pages`].
     pub huge_pages: bool,
 }
 
@@ -102,10 +106,12 @@ pub(crate) fn new_header(
     })
 }
 
-/// Start time of this process in clock ticks since boot; 0 where /proc does not say. For display only.
+/// Start time of this process in clock ticks since boot; 0 where /proc does not say. For display
+/// only.
 fn own_start_ticks() -> u64 {
     let Ok(stat) = std::fs::read_to_string("/proc/self/stat") else { return 0 };
-    // Field 22; the second one, the command, may contain blanks and brackets, so count behind its last bracket.
+    // Field 22; the second one, the command, may contain blanks and brackets, so count behind its
+    // last bracket.
     let rest = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
     rest.split_ascii_whitespace().nth(19).and_then(|field| field.parse().ok()).unwrap_or(0)
 }
@@ -168,8 +174,8 @@ pub struct PositionSegment {
 }
 
 impl PositionSegment {
-    /// Creates and seals a position segment, position 0. `epoch` is the number of this segment's own life, not the ring's:
-    /// a consumer makes its segments before it has seen the ring.
+    /// Creates and seals a position segment, position 0. `epoch` is the number of this segment's
+    /// own life, not the ring's: a consumer makes its segments before it has seen the ring.
     ///
     /// # Errors
     /// A label or epoch out of range; a system call that failed.
@@ -252,20 +258,22 @@ impl PeerRing {
         }
     }
 
-    /// A copy of slot `seq`'s payload, if it still holds that sequence. For display: the producer is not stopped, so a slot
-    /// that is being overwritten at this very moment is recognised by reading it twice, which is not a proof.
+    /// A copy of slot `seq`'s payload, if it still holds that sequence. For display: the producer
+    /// is not stopped, so a slot that is being overwritten at this very moment is recognised by
+    /// reading it twice, which is not a proof.
     pub fn peek(&self, seq: u64) -> Option<[u64; ring::PAYLOAD_WORDS]> {
-        if seq == 0 || self.slots.stamp(seq) != seq {
+        let slot = self.slots.slot(seq);
+        if seq == 0 || PeerSlots::stamp(slot) != seq {
             return None;
         }
         // PAIR publish: acquires the stamp's release.
         fence(Ordering::Acquire);
-        let copy = || core::array::from_fn(|i| self.slots.word(seq, i));
+        let copy = || core::array::from_fn(|i| PeerSlots::word(slot, i));
         let first = copy();
         // PAIR publish: the second reading and the stamp's come after the first one.
         fence(Ordering::Acquire);
         let second: [u64; ring::PAYLOAD_WORDS] = copy();
-        (first == second && self.slots.stamp(seq) == seq).then_some(first)
+        (first == second && PeerSlots::stamp(slot) == seq).then_some(first)
     }
 
     pub(crate) fn new_slots(&self) -> PeerSlots {
@@ -342,7 +350,8 @@ pub fn random_epoch() -> u64 {
         // SAFETY: the pointer and the length are those of `bytes`.
         let got = unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), 0) };
         let epoch = u64::from_ne_bytes(bytes);
-        // Up to 256 bytes are never cut short once the pool is ready; a signal before that repeats the call.
+        // Up to 256 bytes are never cut short once the pool is ready; a signal before that repeats
+        // the call.
         if got == bytes.len() as isize && epoch != 0 {
             return epoch;
         }

@@ -8,10 +8,11 @@
 //!     ├── engine.lock            held by the engine while it lives
 //!     └── sock                   where the feed listens
 //! ```
-//! Life and death are decided by the locks alone: they are open-file-description locks, which the kernel frees when their
-//! holder dies, and which an unrelated open and close of the same file cannot lose. What is written inside the lock files
-//! (process, command, time) is for people. A file without a lock is the trace of a dead process, and the next command that
-//! sees it removes it; the shared memory has no name and is gone already.
+//! Life and death are decided by the locks alone: they are open-file-description locks, which the
+//! kernel frees when their holder dies, and which an unrelated open and close of the same file
+//! cannot lose. What is written inside the lock files (process, command, time) is for people. A
+//! file without a lock is the trace of a dead process, and the next command that sees it removes
+//! it; the shared memory has no name and is gone already.
 //!
 //! Everything here calls the kernel and may wait, always bounded: it is for cold threads.
 
@@ -118,7 +119,8 @@ impl RuntimeDir {
         &self.path
     }
 
-    /// Runs alive on this host, by name. Entries of dead runs are removed on the way; their names are in `.1`.
+    /// Runs alive on this host, by name. Entries of dead runs are removed on the way; their names
+    /// are in `.1`.
     ///
     /// # Errors
     /// A system call failed, or somebody holds the directory's lock for seconds.
@@ -142,8 +144,9 @@ impl RuntimeDir {
         Ok((alive, dead))
     }
 
-    /// Takes the role's lock (open-file-description lock); `Busy` names the owner. Cleans a dead run's leavings first.
-    /// A feed is also refused while an engine lives that has met an earlier feed of the same run.
+    /// Takes the role's lock (open-file-description lock); `Busy` names the owner. Cleans a dead
+    /// run's leavings first. A feed is also refused while an engine lives that has met an earlier
+    /// feed of the same run.
     ///
     /// # Errors
     /// `Busy`, `BadName`, or a system call failed.
@@ -208,7 +211,8 @@ impl RuntimeDir {
         Ok(gate)
     }
 
-    /// Removes what a dead run left; true if it is gone. The gate is held, so nobody can claim it meanwhile.
+    /// Removes what a dead run left; true if it is gone. The gate is held, so nobody can claim it
+    /// meanwhile.
     fn remove_dead(&self, run_dir: &Dir, run: &str) -> Result<bool, MeetError> {
         for name in [Role::Feed.lock_name(), Role::Engine.lock_name(), SOCKET] {
             run_dir.remove_file(name)?;
@@ -225,7 +229,8 @@ fn owner_in(run_dir: &Dir, role: Role) -> Result<Option<(Owner, String)>, MeetEr
     }
 }
 
-/// The lock on a role. Dropping it removes the role's files (and the run's directory when it was the last).
+/// The lock on a role. Dropping it removes the role's files (and the run's directory when it was
+/// the last).
 #[derive(Debug)]
 pub struct Claim {
     dir: RuntimeDir,
@@ -261,8 +266,9 @@ impl Claim {
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        // Behind the gate, so that nobody locks a file that is about to lose its name. Without the gate nothing is removed:
-        // the lock is freed all the same, and the next command that sees the entry cleans it.
+        // Behind the gate, so that nobody locks a file that is about to lose its name. Without the
+        // gate nothing is removed: the lock is freed all the same, and the next command that sees
+        // the entry cleans it.
         let Ok(_gate) = self.dir.gate() else { return };
         if self.role == Role::Feed {
             let _ = self.run_dir.remove_file(SOCKET);

@@ -1,14 +1,15 @@
 //! `Producer` and `Consumer`: reserve, publish, poll, release.
 //!
-//! One producer, one consumer, each in a process (or at least a thread) of its own, each spinning on its own loop: nothing
-//! here waits, sleeps or calls the kernel. The algorithm is [`crate::protocol`]'s; this file gives it mapped memory, live
-//! words and an end of stream.
+//! One producer, one consumer, each in a process (or at least a thread) of its own, each spinning
+//! on its own loop: nothing here waits, sleeps or calls the kernel. The algorithm is
+//! [`crate::protocol`]'s; this file gives it mapped memory, live words and an end of stream.
 //!
-//! Cost on one core: about a nanosecond for publish and poll together; across two cores that share a cache, one line
-//! transfer. Wrong choice for messages above 56 bytes, for several producers, or for a reader that wants to sleep.
+//! Cost on one core: about a nanosecond for publish and poll together; across two cores that share
+//! a cache, one line transfer. Wrong choice for messages above 56 bytes, for several producers, or
+//! for a reader that wants to sleep.
 //!
-//! Private cursors lie in this process's own memory, padded to lines of their own: what one side writes for itself never
-//! shares a line with what anyone else reads.
+//! Private cursors lie in this process's own memory, padded to lines of their own: what one side
+//! writes for itself never shares a line with what anyone else reads.
 
 use crossbeam_utils::CachePadded;
 
@@ -16,7 +17,7 @@ use crate::{
     control::State,
     layout::{position, ring},
     memory::{PeerSlots, PeerWord, Slots, Word},
-    protocol::{Honest, Look, Reader, Writer},
+    protocol::{Honest, Look, Reader, Ready, Writer},
     region::{PeerPosition, PeerRing, PositionSegment, RingSegment},
     sync::{Ordering, fence},
 };
@@ -85,13 +86,15 @@ impl Producer {
         self.writer.room()
     }
 
-    /// Publishes one payload and returns its sequence; `None` when full (the caller's policy decides: wait, or count a drop).
+    /// Publishes one payload and returns its sequence; `None` when full (the caller's policy
+    /// decides: wait, or count a drop).
     #[inline]
     pub fn try_publish(&mut self, payload: &Payload) -> Option<u64> {
         self.writer.try_publish(payload)
     }
 
-    /// Reserves up to `n` slots; the first slot's stamp is released last on `commit`. `None` when there is no room, or `n` is 0.
+    /// Reserves up to `n` slots; the first slot's stamp is released last on `commit`. `None` when
+    /// there is no room, or `n` is 0.
     #[inline]
     pub fn reserve(&mut self, n: u32) -> Option<Batch<'_>> {
         let len = self.writer.room().min(u64::from(n));
@@ -102,8 +105,8 @@ impl Producer {
         Some(Batch { len: len as u32, filled: 0, producer: self })
     }
 
-    /// The consumer's position, Acquire: everything it wrote before releasing it is visible. A position out of range is
-    /// counted as foreign, and the last good one is returned.
+    /// The consumer's position, Acquire: everything it wrote before releasing it is visible. A
+    /// position out of range is counted as foreign, and the last good one is returned.
     #[inline]
     pub fn consumer_position(&mut self) -> u64 {
         self.writer.refresh()
@@ -115,7 +118,8 @@ impl Producer {
         self.writer.foreign() != 0
     }
 
-    /// Stores the heartbeat and the cursor hint (relaxed). Call now and then, from the spinning thread.
+    /// Stores the heartbeat and the cursor hint (relaxed). Call now and then, from the spinning
+    /// thread.
     #[inline]
     pub fn beat(&mut self) {
         self.beats = self.beats.wrapping_add(1);
@@ -177,7 +181,8 @@ impl Drop for Producer {
     }
 }
 
-/// Slots reserved together. [`Self::write`] each of `0..len`, then [`Self::commit`]. Dropped uncommitted: nothing was published.
+/// Slots reserved together. [`Self::write`] each of `0..len`, then [`Self::commit`]. Dropped
+/// uncommitted: nothing was published.
 #[must_use = "a batch that is not committed publishes nothing"]
 pub struct Batch<'p> {
     producer: &'p mut Producer,
@@ -205,7 +210,8 @@ impl Batch<'_> {
         self.producer.writer.next_seq()
     }
 
-    /// Stores the payload of slot `i`. `i >= len` is a programmer's mistake: ignored, and in debug builds an assertion.
+    /// Stores the payload of slot `i`. `i >= len` is a programmer's mistake: ignored, and in debug
+    /// builds an assertion.
     #[inline]
     pub fn write(&mut self, i: u32, payload: &Payload) {
         debug_assert!(i < self.len, "slot {i} of a batch of {}", self.len);
@@ -241,46 +247,40 @@ pub enum Polled<'a> {
     Empty,
     /// The next payload.
     Slot(View<'a>),
-    /// The slot holds a stamp that no honest producer writes. It stays there: the caller counts it and ends the session.
+    /// The slot holds a stamp that no honest producer writes. It stays there: the caller counts it
+    /// and ends the session.
     Foreign(u64),
 }
 
-/// A slot read in place. Dropping it releases the slot (privately; the shared position follows per `publish_every`).
-/// Forgetting it releases nothing: the next poll finds the same slot.
+/// A slot read in place. Dropping it releases the slot (privately; the shared position follows per
+/// `publish_every`). Forgetting it releases nothing: the next poll finds the same slot.
 pub struct View<'a> {
-    reader: &'a mut Reader<PeerSlots, Word, Honest>,
+    ready: Ready<'a, PeerSlots, Word, Honest>,
 }
 
 impl View<'_> {
     /// The slot's sequence.
     #[inline]
     pub fn seq(&self) -> u64 {
-        self.reader.next_seq()
+        self.ready.seq()
     }
 
     /// Payload word `i` in 0..7 (relaxed load). `i >= 7` reads word 6, never out of bounds.
     #[inline]
     pub fn word(&self, i: usize) -> u64 {
-        self.reader.word(i)
+        self.ready.word(i)
     }
 
     /// All seven words.
     #[inline]
     pub fn copy(&self) -> Payload {
-        core::array::from_fn(|i| self.reader.word(i))
-    }
-}
-
-impl Drop for View<'_> {
-    #[inline]
-    fn drop(&mut self) {
-        self.reader.release();
+        core::array::from_fn(|i| self.ready.word(i))
     }
 }
 
 impl Consumer {
-    /// `publish_every`: the shared position is stored after that many releases, and by [`Self::publish_position`];
-    /// it is brought into 1 to half the slots.
+    /// `publish_every`: the shared position is stored after that many releases, and by
+    /// [`Self::publish_position`]; it is brought into 1 to half the slots.
     pub fn new(ring: PeerRing, position: PositionSegment, publish_every: u32) -> Self {
         let word = position.word(position::POSITION);
         Self {
@@ -324,7 +324,7 @@ impl Consumer {
     #[inline]
     pub fn poll(&mut self) -> Polled<'_> {
         match self.reader.look() {
-            Look::Ready => Polled::Slot(View { reader: &mut self.reader }),
+            Look::Ready(ready) => Polled::Slot(View { ready }),
             Look::Empty => Polled::Empty,
             Look::Foreign(stamp) => {
                 self.foreign.store(self.foreign.load().wrapping_add(1), Ordering::Relaxed);
@@ -333,7 +333,8 @@ impl Consumer {
         }
     }
 
-    /// Convenience for slower ends: copies out and releases. A foreign stamp reads as "nothing new".
+    /// Convenience for slower ends: copies out and releases. A foreign stamp reads as "nothing
+    /// new".
     #[inline]
     pub fn poll_copy(&mut self) -> Option<(u64, Payload)> {
         match self.poll() {
@@ -342,7 +343,8 @@ impl Consumer {
         }
     }
 
-    /// Stores the position now (Release). For lock-step (after the whole turn) and for idle turns. Cheap when nothing changed.
+    /// Stores the position now (Release). For lock-step (after the whole turn) and for idle turns.
+    /// Cheap when nothing changed.
     #[inline]
     pub fn publish_position(&mut self) {
         self.reader.publish_position();
@@ -355,16 +357,18 @@ impl Consumer {
         self.heartbeat.store(self.beats, Ordering::Relaxed);
     }
 
-    /// The end that the producer said, once everything stamped was delivered: looks at the state word, then at the slot once
-    /// more. `None` while it may still publish, while something is left to poll, and for a producer that died silently.
+    /// The end that the producer said, once everything stamped was delivered: looks at the state
+    /// word, then at the slot once more. `None` while it may still publish, while something is left
+    /// to poll, and for a producer that died silently.
     pub fn ended(&mut self) -> Option<State> {
         let state = State::from_word(self.state.load())?;
         if !matches!(state, State::Halt | State::Fail) {
             return None;
         }
-        // PAIR halt: acquires the release of the state; every stamp stored before it is seen by the look below.
+        // PAIR halt: acquires the release of the state; every stamp stored before it is seen by the
+        // look below.
         fence(Ordering::Acquire);
-        (self.reader.look() == Look::Empty).then_some(state)
+        matches!(self.reader.look(), Look::Empty).then_some(state)
     }
 }
 

@@ -1,8 +1,8 @@
 //! The only file that names atomics; loom swaps in here.
 //!
-//! Under `--cfg tickspin_loom` the fence of [`crate::protocol`] is loom's, so that the model checker runs the very same
-//! publish and poll code over a storage of its own.
-//! Everything that needs real memory (segments, counters, tallies, the rendezvous) is left out of that build.
+//! Under `--cfg tickspin_loom` the fence of [`crate::protocol`] is loom's, so that the model
+//! checker runs the very same publish and poll code over a storage of its own. Everything that
+//! needs real memory (segments, counters, tallies, the rendezvous) is left out of that build.
 
 pub use core::sync::atomic::Ordering;
 

@@ -1,13 +1,15 @@
 //! Tallies: log-linear count arrays that the pinned thread counts into and anyone reads.
 //!
-//! Same buckets as `hdrhistogram` with 3 significant digits from 1 on, so they convert exactly: 2,048 linear cells, then
-//! 1,024 for each doubling. Counting is an index computation, a relaxed load and a relaxed store: about a nanosecond, 80
-//! to 110 when the line has left the cache. No read-modify-write instruction, no allocation, no resizing: a value above
-//! [`TALLY_MAX`] goes to the overflow cell, a negative difference to a cell of its own.
+//! Same buckets as `hdrhistogram` with 3 significant digits from 1 on, so they convert exactly:
+//! 2,048 linear cells, then 1,024 for each doubling. Counting is an index computation, a relaxed
+//! load and a relaxed store: about a nanosecond, 80 to 110 when the line has left the cache. No
+//! read-modify-write instruction, no allocation, no resizing: a value above [`TALLY_MAX`] goes to
+//! the overflow cell, a negative difference to a cell of its own.
 //!
-//! Readers (a cold thread, another process) copy the cells while counting goes on. A copy may miss counts that are made
-//! meanwhile, never invent one; counts only grow, so the difference of two copies is the interval between them.
-//! Wrong choice for values that need another resolution, or for many stages: each takes 220 KiB.
+//! Readers (a cold thread, another process) copy the cells while counting goes on. A copy may miss
+//! counts that are made meanwhile, never invent one; counts only grow, so the difference of two
+//! copies is the interval between them. Wrong choice for values that need another resolution, or
+//! for many stages: each takes 220 KiB.
 
 use std::sync::Arc;
 
@@ -28,7 +30,8 @@ pub const TALLY_MAX: u64 = (1 << 36) - 1;
 /// Cells of one tally.
 pub const TALLY_CELLS: usize = COUNTS;
 
-/// log2 of the linear part's size: 2,048 is the smallest power of two that keeps 3 digits over a doubling.
+/// log2 of the linear part's size: 2,048 is the smallest power of two that keeps 3 digits over a
+/// doubling.
 const LINEAR_BITS: u32 = 11;
 /// Cells of each doubling.
 const HALF: u64 = 1 << (LINEAR_BITS - 1);
@@ -118,8 +121,9 @@ pub struct TallyWriter {
 }
 
 impl TallyWriter {
-    /// Counts one value, any u64, in tally `index`. One that does not exist is a programmer's mistake: ignored, in debug
-    /// builds an assertion. Cost about a nanosecond; no read-modify-write instruction.
+    /// Counts one value, any u64, in tally `index`. One that does not exist is a programmer's
+    /// mistake: ignored, in debug builds an assertion. Cost about a nanosecond; no
+    /// read-modify-write instruction.
     #[inline]
     pub fn record(&mut self, index: usize, value: u64) {
         // The overflow cell follows the last count, so one `min` sends everything above there.
@@ -181,7 +185,8 @@ impl TallyReader {
         &self.names.labels
     }
 
-    /// Copies one tally's cells into `into` (grown once to its size). A tally that does not exist is all zeros.
+    /// Copies one tally's cells into `into` (grown once to its size). A tally that does not exist
+    /// is all zeros.
     pub fn snapshot(&self, index: usize, into: &mut Snapshot) {
         into.cells.resize(TALLY_CELLS, 0);
         let exists = index < self.names.labels.len();

@@ -33,7 +33,8 @@ fn header_of(share: Share<'_>) -> [u64; HEADER_WORDS] {
     words
 }
 
-/// One line for each word that is not 0: its byte offset, and its eight bytes as they lie in memory.
+/// One line for each word that is not 0: its byte offset, and its eight bytes as they lie in
+/// memory.
 fn lines_of(title: &str, words: &[u64; HEADER_WORDS]) -> String {
     let mut text = format!("{title}\n");
     for (i, word) in words.iter().enumerate().filter(|&(_, &word)| word != 0) {

@@ -60,17 +60,23 @@ fn index(seq: u64) -> usize {
 }
 
 impl ReadSlots for Ends {
+    type Slot<'a> = (&'a Shared, usize);
+
     fn capacity(&self) -> u64 {
         SLOTS as u64
     }
 
-    fn stamp(&self, seq: u64) -> u64 {
-        self.0.stamps[index(seq)].load(Ordering::Relaxed)
+    fn slot(&self, seq: u64) -> (&Shared, usize) {
+        (&self.0, index(seq))
     }
 
-    fn word(&self, seq: u64, word: usize) -> u64 {
+    fn stamp((shared, slot): (&Shared, usize)) -> u64 {
+        shared.stamps[slot].load(Ordering::Relaxed)
+    }
+
+    fn word((shared, slot): (&Shared, usize), word: usize) -> u64 {
         // SAFETY: loom checks that no write is concurrent; the pointer is the cell's.
-        self.0.words[index(seq)][word].with(|at| unsafe { *at })
+        shared.words[slot][word].with(|at| unsafe { *at })
     }
 }
 
@@ -122,10 +128,9 @@ fn poll<D: Discipline>(reader: &mut Reader<Ends, Ends, D>) -> bool {
     match reader.look() {
         Look::Empty => false,
         Look::Foreign(stamp) => panic!("foreign stamp {stamp}"),
-        Look::Ready => {
-            let found: [u64; WORDS] = std::array::from_fn(|word| reader.word(word));
-            assert_eq!(found, payload(reader.next_seq()), "torn");
-            reader.release();
+        Look::Ready(ready) => {
+            let found: [u64; WORDS] = std::array::from_fn(|word| ready.word(word));
+            assert_eq!(found, payload(ready.seq()), "torn");
             true
         }
     }

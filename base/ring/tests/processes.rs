@@ -1,6 +1,7 @@
 //! Two real processes: meet, publish, be killed at random, start again.
 //!
-//! The other process is this test binary once more, told by an environment variable which end it is.
+//! The other process is this test binary once more, told by an environment variable which end it
+//! is.
 
 #![cfg(not(tickspin_loom))]
 
@@ -113,7 +114,7 @@ fn feed(dir: &RuntimeDir) {
     let mut looked = Instant::now();
     loop {
         for _ in 0..64 {
-            if producer.next_seq() % 7 == 0 {
+            if producer.next_seq().is_multiple_of(7) {
                 if let Some(mut batch) = producer.reserve(5) {
                     for i in 0..batch.len() {
                         let seq = batch.first_seq() + u64::from(i);
@@ -222,11 +223,11 @@ fn killed_at_random_nothing_is_torn_and_every_restart_is_clean() {
         let mut feed = spawn("feed", &path);
         let mut engine = spawn("engine", &path);
         std::thread::sleep(Duration::from_micros(random(&mut seed) % 40_000));
-        let kills_feed = random(&mut seed) % 2 == 0;
+        let kills_feed = random(&mut seed).is_multiple_of(2);
         let (killed, other) = if kills_feed { (&mut feed, engine) } else { (&mut engine, feed) };
         killed.kill().unwrap();
         killed.wait().unwrap();
-        if random(&mut seed) % 8 == 0 {
+        if random(&mut seed).is_multiple_of(8) {
             // Both at once: nobody is left to clean.
             let mut other = other;
             other.kill().unwrap();

@@ -1,7 +1,8 @@
-//! Directories and lock files: everything is reached through an open directory, never twice through a path.
+//! Directories and lock files: everything is reached through an open directory, never twice through
+//! a path.
 //!
-//! `/proc/self/fd/N/name` names an entry of the directory that descriptor N holds open, so that renaming or replacing the
-//! directory cannot redirect us, and no path is too long.
+//! `/proc/self/fd/N/name` names an entry of the directory that descriptor N holds open, so that
+//! renaming or replacing the directory cannot redirect us, and no path is too long.
 
 use std::{
     fs::{DirBuilder, File, OpenOptions, Permissions},
@@ -155,9 +156,9 @@ pub(super) fn own_uid() -> u32 {
     unsafe { libc::geteuid() }
 }
 
-/// A file whose open-file-description lock says that somebody lives. The kernel frees the lock when the last copy of the
-/// description is closed, at the latest when its process dies; an unrelated open and close of the same file leaves it alone.
-/// The locked description is never passed on.
+/// A file whose open-file-description lock says that somebody lives. The kernel frees the lock when
+/// the last copy of the description is closed, at the latest when its process dies; an unrelated
+/// open and close of the same file leaves it alone. The locked description is never passed on.
 #[derive(Debug)]
 pub(super) struct LockFile {
     file: File,
@@ -221,7 +222,8 @@ impl LockFile {
         self.file.write_all_at(text.as_bytes(), 0).map_err(failed)
     }
 
-    /// What its owner wrote, and the note. Every content is accepted: it is shown, and nothing else.
+    /// What its owner wrote, and the note. Every content is accepted: it is shown, and nothing
+    /// else.
     pub(super) fn read(&self) -> (Owner, String) {
         let mut bytes = Vec::new();
         // Reading less than everything shows less than everything.

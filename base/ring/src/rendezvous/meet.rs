@@ -63,7 +63,8 @@ pub enum Served {
 }
 
 impl Listener {
-    /// Opens the run's socket. `build`: this program's build id; an engine with another is refused by name.
+    /// Opens the run's socket. `build`: this program's build id; an engine with another is refused
+    /// by name.
     ///
     /// # Errors
     /// The claim is not the feed's, the build id is too long, or a system call failed.
@@ -88,12 +89,14 @@ impl Listener {
         })
     }
 
-    /// Serves one connection, if one comes within `timeout`; a signal ends the wait early. `mine` goes to both engine and
-    /// observers; what the engine sent (duplicates are kept inside) goes to observers too. Grants one attach per epoch.
-    /// Takes at most two seconds more than `timeout`, whatever the other side does.
+    /// Serves one connection, if one comes within `timeout`; a signal ends the wait early. `mine`
+    /// goes to both engine and observers; what the engine sent (duplicates are kept inside) goes to
+    /// observers too. Grants one attach per epoch. Takes at most two seconds more than `timeout`,
+    /// whatever the other side does.
     ///
     /// # Errors
-    /// A system call on the listening socket failed. What a single visitor does wrong is [`Served::Refused`].
+    /// A system call on the listening socket failed. What a single visitor does wrong is
+    /// [`Served::Refused`].
     pub fn serve(&mut self, timeout: Duration, mine: &[Share<'_>]) -> Result<Served, MeetError> {
         if !socket::wait(&self.socket, libc::POLLIN, timeout)
             .map_err(failed("wait for a visitor"))?
@@ -171,11 +174,12 @@ impl Drop for Listener {
     }
 }
 
-/// The engine's side: waits up to `wait` for the feed to listen, hands over its segments, gets the feed's. `stop` is asked
-/// about 50 times a second. The engine must hold its [`Claim`] (checked).
+/// The engine's side: waits up to `wait` for the feed to listen, hands over its segments, gets the
+/// feed's. `stop` is asked about 50 times a second. The engine must hold its [`Claim`] (checked).
 ///
 /// # Errors
-/// `Refused` with the feed's reason, `TimedOut`, `Stopped`, a foreign peer or message, or a system call that failed.
+/// `Refused` with the feed's reason, `TimedOut`, `Stopped`, a foreign peer or message, or a system
+/// call that failed.
 pub fn attach(
     claim: &Claim,
     build: &str,
@@ -205,7 +209,8 @@ pub fn attach(
     }
 }
 
-/// An observer's side: read-only descriptors of everything both ends write. Waits at most about a second.
+/// An observer's side: read-only descriptors of everything both ends write. Waits at most about a
+/// second.
 ///
 /// # Errors
 /// `NoSuchRun` where no feed lives, otherwise as [`attach`].
@@ -229,7 +234,8 @@ pub fn observe(dir: &RuntimeDir, run: &str) -> Result<Vec<Received>, MeetError> 
     }
 }
 
-/// Connects, sends `hello`, waits for the answer. `None`: nobody listens (yet), or the listener went away.
+/// Connects, sends `hello`, waits for the answer. `None`: nobody listens (yet), or the listener
+/// went away.
 fn ask(
     run_dir: &Dir,
     hello: &Message,
@@ -309,7 +315,8 @@ fn send(socket: &OwnedFd, message: &Message, shares: &[Share<'_>]) -> Result<(),
     let bytes = message.encode()?;
     let fds: Vec<BorrowedFd<'_>> = shares.iter().map(|share| share.fd).collect();
     let sending = failed("send a message");
-    // The one message always fits into an empty socket's buffer; the wait is for the kernel's memory.
+    // The one message always fits into an empty socket's buffer; the wait is for the kernel's
+    // memory.
     if !socket::wait(socket, libc::POLLOUT, PATIENCE).map_err(&sending)? {
         let after_ms = PATIENCE.as_millis() as u64;
         return Err(MeetError::TimedOut { waiting_for: "the other side to read", after_ms });

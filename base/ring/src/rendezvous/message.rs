@@ -123,7 +123,8 @@ impl Message {
     /// Checks every byte. `descriptors`: how many came along.
     ///
     /// # Errors
-    /// `ForeignMessage` with the rule broken, in words that go back to the sender. A refusal is read from any version.
+    /// `ForeignMessage` with the rule broken, in words that go back to the sender. A refusal is
+    /// read from any version.
     pub(super) fn decode(bytes: &[u8], descriptors: usize) -> Result<Self, MeetError> {
         let foreign = MeetError::ForeignMessage;
         if bytes.len() != MESSAGE_BYTES {

@@ -1,4 +1,5 @@
-//! A Unix `SEQPACKET` socket that carries one fixed-size message and its descriptors, each wait bounded.
+//! A Unix `SEQPACKET` socket that carries one fixed-size message and its descriptors, each wait
+//! bounded.
 
 use std::{
     io,
@@ -15,7 +16,8 @@ use super::message::{MESSAGE_BYTES, SEGMENTS_MAX};
 
 /// One descriptor, in bytes.
 const FD_BYTES: usize = size_of::<RawFd>();
-/// Room for one control message with [`SEGMENTS_MAX`] descriptors: its header (16 bytes) and the descriptors.
+/// Room for one control message with [`SEGMENTS_MAX`] descriptors: its header (16 bytes) and the
+/// descriptors.
 const CONTROL_WORDS: usize = 2 + SEGMENTS_MAX * FD_BYTES / 8;
 
 /// What the C library says that room is.
@@ -98,7 +100,8 @@ pub(super) fn accept(listener: &OwnedFd) -> io::Result<Option<OwnedFd>> {
     }
 }
 
-/// Waits until `events` may be done, at most `patience`. False when the time is over or a signal came.
+/// Waits until `events` may be done, at most `patience`. False when the time is over or a signal
+/// came.
 pub(super) fn wait(socket: &OwnedFd, events: i16, patience: Duration) -> io::Result<bool> {
     let mut poll = libc::pollfd { fd: socket.as_raw_fd(), events, revents: 0 };
     // Rounded up, so that a short wait is not a busy one; at most 24 days.
@@ -146,7 +149,8 @@ pub(super) fn send(
     let mut header = new_header(&mut iov);
     if !fds.is_empty() {
         let payload = fds.len() * FD_BYTES;
-        // A control message as the kernel reads it: cmsghdr {length, level, type} in two words, then the descriptors.
+        // A control message as the kernel reads it: cmsghdr {length, level, type} in two words,
+        // then the descriptors.
         control[0] = (size_of::<libc::cmsghdr>() + payload) as u64;
         let level_and_type = [libc::SOL_SOCKET, libc::SCM_RIGHTS];
         control[1] = bytemuck::cast(level_and_type);
@@ -157,8 +161,8 @@ pub(super) fn send(
         header.msg_control = control.as_mut_ptr().cast();
         header.msg_controllen = 16 + payload.next_multiple_of(8);
     }
-    // SAFETY: `header` points to `iov`, which points to `bytes`, and to `control`; all live through the call, which only
-    // reads them, and the lengths are theirs.
+    // SAFETY: `header` points to `iov`, which points to `bytes`, and to `control`; all live through
+    // the call, which only reads them, and the lengths are theirs.
     let sent = unsafe { libc::sendmsg(socket.as_raw_fd(), &raw const header, libc::MSG_NOSIGNAL) };
     match usize::try_from(sent) {
         Err(_) => Err(io::Error::last_os_error()),
@@ -167,22 +171,24 @@ pub(super) fn send(
     }
 }
 
-/// What came: the length of the message (0: the other side is gone), its descriptors, and whether it was whole.
+/// What came: the length of the message (0: the other side is gone), its descriptors, and whether
+/// it was whole.
 pub(super) struct Arrived {
     pub(super) bytes: usize,
     pub(super) fds: Vec<OwnedFd>,
     pub(super) is_whole: bool,
 }
 
-/// Receives one message, without waiting. All descriptors that came are owned here, and closed if not used.
+/// Receives one message, without waiting. All descriptors that came are owned here, and closed if
+/// not used.
 pub(super) fn receive(socket: &OwnedFd, into: &mut [u8; MESSAGE_BYTES]) -> io::Result<Arrived> {
     let mut control = [0_u64; CONTROL_WORDS];
     let mut iov = libc::iovec { iov_base: into.as_mut_ptr().cast(), iov_len: into.len() };
     let mut header = new_header(&mut iov);
     header.msg_control = control.as_mut_ptr().cast();
     header.msg_controllen = size_of_val(&control);
-    // SAFETY: `header` points to `iov`, which points to `into`, and to `control`; all live through the call, and the lengths
-    // are theirs.
+    // SAFETY: `header` points to `iov`, which points to `into`, and to `control`; all live through
+    // the call, and the lengths are theirs.
     let got = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut header, libc::MSG_CMSG_CLOEXEC) };
     let Ok(bytes) = usize::try_from(got) else { return Err(io::Error::last_os_error()) };
     let fds = take_descriptors(&control, header.msg_controllen);
@@ -190,8 +196,9 @@ pub(super) fn receive(socket: &OwnedFd, into: &mut [u8; MESSAGE_BYTES]) -> io::R
     Ok(Arrived { bytes, fds, is_whole })
 }
 
-/// Owns the descriptors of a control buffer that the kernel has just filled. The buffer has room for exactly one control
-/// message: we switch on no option that would bring another kind, and the kernel packs all descriptors into one.
+/// Owns the descriptors of a control buffer that the kernel has just filled. The buffer has room
+/// for exactly one control message: we switch on no option that would bring another kind, and the
+/// kernel packs all descriptors into one.
 fn take_descriptors(control: &[u64; CONTROL_WORDS], filled_bytes: usize) -> Vec<OwnedFd> {
     if filled_bytes < size_of::<libc::cmsghdr>() {
         return Vec::new();
