@@ -18,7 +18,7 @@
 //! **Leaving**: on `End` the requests are halted and the reports drained until the other side halts
 //! them. On a stop signal the gate closes, open orders are cancelled, and events are taken for a
 //! grace period in which the feed, signalled too, sends its `End`. A pseudo signal (from cold, when
-//! the other side is dead) leaves as soon as nothing stands any more. A foreign payload, stamp or
+//! the other side is dead) leaves as soon as nothing stands any more, at the latest after the grace. A foreign payload, stamp or
 //! sequence ends the run at once with its name.
 
 use crate::book::Book;
@@ -40,7 +40,7 @@ pub const PSEUDO_SIGNAL: i32 = 1000;
 
 /// Reports taken after an event, at most. An order is answered by two or three, so that a saturated
 /// stream of orders still drains its answers.
-const REPORTS_PER_TURN: u32 = 4;
+pub(crate) const REPORTS_PER_TURN: u32 = 4;
 
 /// Events between two looks at the stop flag.
 const STOP_MASK: u64 = 63;
@@ -480,7 +480,8 @@ where
                     now,
                     Cause { epoch, seq: self.record.stats.last_seq },
                 );
-                if course.signal != 0 && now >= course.deadline {
+                let is_over = now >= course.deadline || course.signal >= PSEUDO_SIGNAL;
+                if course.signal != 0 && is_over {
                     return Some(Ended::Stopped(course.signal));
                 }
             }
@@ -519,7 +520,8 @@ where
     #[inline]
     fn watch_stop(&mut self, terms: &Terms, course: &mut Course, now: u64, cause: Cause) {
         let signal = stop_signal();
-        if signal != course.signal && signal != 0 {
+        // The first reason stays, in the flag as here.
+        if signal != 0 && course.signal == 0 {
             self.stop(terms, course, now, cause, signal);
         }
     }
@@ -527,15 +529,11 @@ where
     #[cold]
     #[inline(never)]
     fn stop(&mut self, terms: &Terms, course: &mut Course, now: u64, cause: Cause, signal: i32) {
-        let grace_ns = if signal >= PSEUDO_SIGNAL { 0 } else { terms.stop_grace_ns };
-        let deadline = now.saturating_add(self.record.clock().ticks_from_ns(grace_ns));
-        let is_first = course.signal == 0;
-        course.deadline = if is_first { deadline } else { course.deadline.min(deadline) };
         course.signal = signal;
-        if is_first {
-            self.record.set_phase(Phase::Stopping);
-            self.close_gate(cause, now);
-        }
+        course.deadline =
+            now.saturating_add(self.record.clock().ticks_from_ns(terms.stop_grace_ns));
+        self.record.set_phase(Phase::Stopping);
+        self.close_gate(cause, now);
     }
 
     fn close_gate(&mut self, cause: Cause, now: u64) {

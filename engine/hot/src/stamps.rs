@@ -12,6 +12,8 @@
 //! The others may drift by a few instructions either way; an ordered read would cost more than
 //! the drift is worth.
 
+#![allow(clippy::disallowed_methods, reason = "banned everywhere else, see clippy.toml")]
+
 use tickspin_host::clock;
 
 /// The marks of one tick, in ticks of this core's TSC. A mark that was not taken is 0.

@@ -1,5 +1,7 @@
 //! Property: the book equals the naive book of the testkit, whatever comes.
 
+#![allow(clippy::disallowed_methods, reason = "a test may allocate")]
+
 mod common;
 
 use common::Memory;

@@ -101,7 +101,7 @@ impl<'m> OrderTable<'m> {
 
     /// Most orders: half of the slots.
     pub(super) const fn capacity(&self) -> usize {
-        (self.mask + 1) / 2
+        self.slots.len() >> 1
     }
 
     #[inline]

@@ -1,6 +1,8 @@
 //! What the tests of this package share: memory for the books, short ways to say events and orders.
 #![allow(dead_code, reason = "each test uses its own part")]
 
+pub(crate) mod rig;
+
 use tickspin_hot::book::{Book, BookMemory, BookSize, InstrumentSlot, Level, OrderSlot};
 use tickspin_hot::decode::{Tick, check};
 use tickspin_hot::risk::{Limits, Rate};
