@@ -227,6 +227,7 @@ impl<S: WriteSlots, P: ReadWord, D: Discipline> Writer<S, P, D> {
 }
 
 /// What one look at the next slot found.
+#[must_use = "dropping a slot releases it unread"]
 pub enum Look<'a, S: ReadSlots, P: WriteWord, D: Discipline> {
     /// Not yet published.
     Empty,
@@ -300,14 +301,26 @@ impl<S: ReadSlots, P: WriteWord, D: Discipline> Reader<S, P, D> {
             let cursor = &mut self.cursor;
             return Look::Ready(Ready { seq, slot, cursor, discipline: PhantomData });
         }
-        // Until it is published, the slot holds what its last lap left: the sequence one capacity
-        // ago, and in the first lap 0.
-        if stamp == seq.saturating_sub(self.capacity) {
+        if stamp == self.stamp_before(seq) {
             Look::Empty
         } else {
             core::hint::cold_path();
             Look::Foreign(stamp)
         }
+    }
+
+    /// Nothing published waits to be read. Unlike [`Self::look`] it takes nothing.
+    #[inline(always)]
+    pub fn is_empty(&self) -> bool {
+        let seq = self.cursor.next;
+        S::stamp(self.slots.slot(seq)) == self.stamp_before(seq)
+    }
+
+    /// What the slot of `seq` holds until it is published, left there by the last lap: the sequence
+    /// one capacity ago, and in the first lap 0.
+    #[inline(always)]
+    fn stamp_before(&self, seq: u64) -> u64 {
+        seq.saturating_sub(self.capacity)
     }
 
     /// Publishes the position, if it moved since.

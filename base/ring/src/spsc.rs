@@ -241,7 +241,8 @@ pub struct Consumer {
     segment: PositionSegment,
 }
 
-/// One look at the next slot.
+/// One look at the next slot. Dropping a [`Polled::Slot`] releases it, read or not.
+#[must_use = "dropping a slot releases it unread"]
 pub enum Polled<'a> {
     /// Nothing new.
     Empty,
@@ -368,7 +369,7 @@ impl Consumer {
         // PAIR halt: acquires the release of the state; every stamp stored before it is seen by the
         // look below.
         fence(Ordering::Acquire);
-        matches!(self.reader.look(), Look::Empty).then_some(state)
+        self.reader.is_empty().then_some(state)
     }
 }
 
