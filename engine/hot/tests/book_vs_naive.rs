@@ -1,10 +1,8 @@
 //! Property: the book equals the naive book of the testkit, whatever comes.
 
-#![allow(clippy::disallowed_methods, reason = "a test may allocate")]
-
 mod common;
 
-use common::Memory;
+use common::{Memory, lines};
 use proptest::prelude::*;
 use tickspin_hot::book::{Book, BookMemory, BookSize, Effect, Top};
 use tickspin_hot::decode::check;
@@ -13,25 +11,6 @@ use tickspin_wire::event::{Event, Kind};
 use tickspin_wire::num::{InstrumentId, Px, Qty, Side};
 
 const INSTRUMENTS: u16 = 4;
-
-/// The canonical lines, the way cold writes them.
-fn lines(book: &Book<'_>) -> String {
-    let side_text = |instrument, side| {
-        let levels: Vec<String> = book
-            .levels(instrument, side)
-            .map(|(px, qty, count)| format!("{}:{}:{count}", px.0, qty.0))
-            .collect();
-        levels.join(";")
-    };
-    let mut text = String::new();
-    for instrument in (0..book.instrument_count() as u16).map(InstrumentId) {
-        if book.orders_of(instrument) > 0 {
-            let (bids, asks) = (side_text(instrument, Side::Bid), side_text(instrument, Side::Ask));
-            text.push_str(&format!("{}|{bids}|{asks}\n", instrument.0));
-        }
-    }
-    text
-}
 
 fn twin_top(twin: &Twin, instrument: InstrumentId) -> Top {
     let best =

@@ -48,6 +48,26 @@ impl Memory {
     }
 }
 
+/// The canonical lines, the way cold writes them.
+#[allow(clippy::disallowed_methods, reason = "a test may allocate")]
+pub(crate) fn lines(book: &Book<'_>) -> String {
+    let side_text = |instrument, side| {
+        let levels: Vec<String> = book
+            .levels(instrument, side)
+            .map(|(px, qty, count)| format!("{}:{}:{count}", px.0, qty.0))
+            .collect();
+        levels.join(";")
+    };
+    let mut text = String::new();
+    for instrument in (0..book.instrument_count() as u16).map(InstrumentId) {
+        if book.orders_of(instrument) > 0 {
+            let (bids, asks) = (side_text(instrument, Side::Bid), side_text(instrument, Side::Ask));
+            text.push_str(&format!("{}|{bids}|{asks}\n", instrument.0));
+        }
+    }
+    text
+}
+
 /// An event of `kind` about `instrument`, complete.
 pub(crate) fn event(kind: Kind, instrument: u16) -> Event {
     Event {
