@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use clap::Parser;
+use std::io::{self, Write};
 use std::process::ExitCode;
 use tickspin_engine::args::Args;
 use tickspin_engine::{error::exit, run};
@@ -14,7 +15,8 @@ fn main() -> ExitCode {
         Err(error) => {
             let code = error.exit_code();
             if code != exit::OK {
-                eprintln!("engine: {error}");
+                // Nobody may be listening any more: no reason to panic.
+                let _ = writeln!(io::stderr(), "engine: {error}");
             }
             ExitCode::from(code)
         }

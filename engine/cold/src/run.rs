@@ -25,6 +25,7 @@ use crate::utc;
 use crate::watch::{Feed, Watch};
 use ringbuf::HeapRb;
 use ringbuf::traits::{Consumer, Split};
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
@@ -118,7 +119,7 @@ fn run(args: &Args, config: Config, plan: Plan, out: &OutDir) -> Result<u8, Engi
     let finished = house(&up, &mut keep, &mut watch, || {
         while let Some(line) = heard.try_pop().map(|notice| journal.take(&notice)) {
             if let Some(line) = line {
-                eprintln!("engine: {line}");
+                say(&line);
             }
         }
     });
@@ -144,7 +145,7 @@ fn run(args: &Args, config: Config, plan: Plan, out: &OutDir) -> Result<u8, Engi
     }
     thread.join().map_err(|_| EngineError::Thread("tickspin-hot"))?;
     if ending.exit_code() == exit::FAILURE {
-        eprintln!("engine: {ending}; files in {}", out.path().display());
+        say(&format_args!("{ending}; files in {}", out.path().display()));
     }
     Ok(ending.exit_code())
 }
@@ -229,4 +230,9 @@ fn house(
             }
         }
     }
+}
+
+/// One line on standard error. Whoever started us may be dead and the pipe closed: the run goes on.
+fn say(line: &dyn std::fmt::Display) {
+    let _ = writeln!(io::stderr(), "engine: {line}");
 }
