@@ -136,13 +136,14 @@ fn spoilt(who: &str, usage: &Usage) -> Vec<String> {
 /// The report for a terminal.
 fn text(summary: &Summary) -> String {
     let mut lines = vec![format!("{}; {}", summary.source, summary.ended)];
-    let rate = |rate: Option<f64>| {
-        rate.map_or_else(|| "as it comes".to_owned(), |rate| format!("{}/s", grouped(rate as u64)))
-    };
+    let per_second = |rate: f64| format!("{}/s", grouped(rate as u64));
     lines.push(format!(
-        "rate: {} asked, {} got",
-        rate(summary.rate.target),
-        rate(summary.rate.achieved)
+        "rate: {}, {} got",
+        summary.rate.target.map_or_else(
+            || "none asked for".to_owned(),
+            |rate| format!("{} asked for", per_second(rate))
+        ),
+        summary.rate.achieved.map_or_else(|| "-".to_owned(), per_second),
     ));
     lines.push(String::new());
     lines.push(latency(&summary.latency_ns));

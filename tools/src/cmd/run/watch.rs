@@ -90,7 +90,10 @@ fn started(job: &Job<'_>) -> Result<Ended, Failure> {
             return Err(never_ran(job, child));
         }
     }
-    let failing = [&feed, &engine].into_iter().filter(|child| child.outcome() != exit::OK);
+    // Ending as it was told to is no failure.
+    let obeyed = |child: &Child| signal != 0 && i32::from(child.outcome()) == 128 + signal;
+    let failing =
+        [&feed, &engine].into_iter().filter(|child| child.outcome() != exit::OK && !obeyed(child));
     let complaints = failing.flat_map(|child| said(job, child)).collect();
     Ok(Ended { code, signal, complaints, own_cpu_ns })
 }
