@@ -38,6 +38,9 @@ pub trait ReadSlots {
     fn stamp(slot: Self::Slot<'_>) -> u64;
     /// Payload word `word` of the slot; a word beyond the last is the last.
     fn word(slot: Self::Slot<'_>, word: usize) -> u64;
+    /// A hint that `seq` was found ready and those after it may be: touches nothing.
+    #[inline(always)]
+    fn fetch_ahead(&self, _seq: u64) {}
 }
 
 /// Slots as their one writer sees them.
@@ -298,6 +301,7 @@ impl<S: ReadSlots, P: WriteWord, D: Discipline> Reader<S, P, D> {
             if D::POSITION_FIRST {
                 self.cursor.position.store(seq, D::POSITION);
             }
+            self.slots.fetch_ahead(seq);
             let cursor = &mut self.cursor;
             return Look::Ready(Ready { seq, slot, cursor, discipline: PhantomData });
         }
