@@ -19,6 +19,7 @@ use ringbuf::traits::Split;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 use tickspin_host::clock::{Clock, ticks};
+use tickspin_host::memory::Table;
 use tickspin_host::wait::Spin;
 use tickspin_hot::book::{Book, BookMemory, BookSize, InstrumentSlot, Level, OrderSlot};
 use tickspin_hot::decode::{check, decode};
@@ -33,7 +34,7 @@ use tickspin_hot::stamps::{AllStamps, EndStamps, Marks, Stamps};
 use tickspin_hot::strategy::market_maker::{MakerSlot, Quoting};
 use tickspin_hot::strategy::{MarketMaker, Order, Probe, Silent, Strategy, Wishes};
 use tickspin_ring::counters::CounterSegment;
-use tickspin_ring::tally::TallySegment;
+use tickspin_ring::tally::{Snapshot, TallyReader, TallySegment};
 use tickspin_wire::event::{Event, Kind, flag};
 use tickspin_wire::num::{InstrumentId, Px, Qty, Side};
 use tickspin_wire::order::RequestKind;
@@ -43,25 +44,25 @@ const EVENTS: usize = 1 << 16;
 const CENT: i64 = Px::ONE / 100;
 
 struct Memory {
-    orders: Vec<OrderSlot>,
-    levels: Vec<Level>,
-    instruments: Vec<InstrumentSlot>,
+    orders: Table<OrderSlot>,
+    levels: Table<Level>,
+    instruments: Table<InstrumentSlot>,
 }
 
 impl Memory {
-    fn new(size: BookSize) -> Memory {
+    fn new(size: BookSize, huge: bool) -> Memory {
         Memory {
-            orders: vec![OrderSlot::default(); size.order_slots()],
-            levels: vec![Level::default(); size.level_slots()],
-            instruments: vec![InstrumentSlot::default(); size.instrument_slots()],
+            orders: Table::new(size.order_slots(), huge).expect("memory"),
+            levels: Table::new(size.level_slots(), huge).expect("memory"),
+            instruments: Table::new(size.instrument_slots(), huge).expect("memory"),
         }
     }
 
     fn book(&mut self) -> Book<'_> {
         let memory = BookMemory {
-            orders: &mut self.orders,
-            levels: &mut self.levels,
-            instruments: &mut self.instruments,
+            orders: self.orders.as_mut_slice(),
+            levels: self.levels.as_mut_slice(),
+            instruments: self.instruments.as_mut_slice(),
         };
         Book::new(memory, 7).expect("sizes from BookSize")
     }
@@ -90,8 +91,9 @@ fn main() {
     books(&payloads);
     strategies();
     gate_and_encoder();
-    recording();
-    turns();
+    let clock = Clock::calibrate(Duration::from_millis(100)).expect("an invariant clock");
+    recording(clock);
+    turns(clock);
 }
 
 /// The rehearsal's market over 16 instruments, measured and fresh.
@@ -116,7 +118,7 @@ fn decoding(payloads: &[[u64; 7]]) {
 }
 
 fn books(payloads: &[[u64; 7]]) {
-    let mut memory = Memory::new(BookSize { instruments: 16, orders: 4_096, levels: 4_096 });
+    let mut memory = Memory::new(BookSize { instruments: 16, orders: 4_096, levels: 4_096 }, false);
     row("decode + book, warm", EVENTS, || {
         let mut book = memory.book();
         timed(|| {
@@ -127,14 +129,15 @@ fn books(payloads: &[[u64; 7]]) {
             }
         })
     });
-    far();
+    far(false);
+    far(true);
 }
 
 /// Adds, reductions and deletions of orders that nobody looked at for a million events.
-fn far() {
+fn far(huge: bool) {
     let live = 1 << 19;
     let size = BookSize { instruments: 8_192, orders: 1 << 20, levels: 1 << 20 };
-    let mut memory = Memory::new(size);
+    let mut memory = Memory::new(size, huge);
     let mut book = memory.book();
     let mut state = 1_u64;
     let mut random = move || {
@@ -145,7 +148,9 @@ fn far() {
     let event = |kind, id: u64, qty| {
         // All that an order is follows from its id, so that a deletion can name its instrument.
         let mix = id.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        let steps = (mix >> 50) as i64 & 31;
+        // Squared: most of them near the touch, as in a market.
+        let spread = (mix >> 50) as i64 & 31;
+        let steps = (spread * spread) >> 5;
         let is_bid = mix >> 63 == 0;
         let px = if is_bid { 1_000 - steps } else { 1_001 + steps };
         let side = if is_bid { Side::Bid } else { Side::Ask };
@@ -178,7 +183,8 @@ fn far() {
     // Each round is a stretch of its own: no order is met twice.
     let mut stretches = ticks.chunks(ticks.len() / (ROUNDS + 1));
     let len = ticks.len() / (ROUNDS + 1);
-    row("book, far: 8,192 instruments, 524,288 orders", len, || {
+    let pages = if huge { "huge pages" } else { "small pages" };
+    row(&format!("book, far: 524,288 orders, {pages}"), len, || {
         let stretch = stretches.next().expect("one for each round");
         timed(|| {
             for tick in stretch {
@@ -221,7 +227,7 @@ fn moving(book: &mut Book<'_>) -> [Event; 2] {
 }
 
 fn strategies() {
-    let mut memory = Memory::new(BookSize { instruments: 1, orders: 64, levels: 64 });
+    let mut memory = Memory::new(BookSize { instruments: 1, orders: 64, levels: 64 }, false);
     let mut slots = [MakerSlot::default(); 1];
     let mut book = memory.book();
     let ticks = moving(&mut book).map(|event| check(event).expect("a good event"));
@@ -274,7 +280,7 @@ fn wide() -> Limits {
 }
 
 fn gate_and_encoder() {
-    let mut memory = Memory::new(BookSize { instruments: 1, orders: 64, levels: 64 });
+    let mut memory = Memory::new(BookSize { instruments: 1, orders: 64, levels: 64 }, false);
     let mut book = memory.book();
     moving(&mut book);
     let order = Order {
@@ -315,15 +321,15 @@ fn gate_and_encoder() {
     });
 }
 
-fn recorder() -> Recorder {
+fn recorder(clock: Clock) -> (Recorder, TallyReader) {
     let counters = CounterSegment::create("bench", &COUNTERS).expect("a segment").writer();
     let tallies = TallySegment::create("bench", &STAGES).expect("a segment");
-    let clock = Clock::calibrate(Duration::from_millis(20)).expect("an invariant clock");
-    Recorder::new(tallies.writer().expect("the first"), counters, clock)
+    let writer = tallies.writer().expect("the first");
+    (Recorder::new(writer, counters, clock), tallies.reader())
 }
 
-fn recording() {
-    let mut record = recorder();
+fn recording(clock: Clock) {
+    let (mut record, _tallies) = recorder(clock);
     let marks = |at: u64| Marks {
         arrival: 1_000_000 + at,
         booked: 1_000_050 + at * 2,
@@ -347,42 +353,63 @@ fn recording() {
     });
 }
 
-/// The whole loop over memory: what one event costs a saturated engine.
-fn turns() {
-    let mut costs = Vec::new();
-    for (name, stamps_are_all) in [("ends", false), ("all", true)] {
-        let mut make = |strategy: &str, cost: f64| costs.push((name, strategy.to_owned(), cost));
-        let cost = |title: &str, strategy: &mut dyn FnMut() -> Duration| {
-            row(&format!("turn, {title}, stamps: {name}"), EVENTS, strategy)
-        };
-        let all = stamps_are_all;
-        make("silent", cost("silent", &mut || turn(Silent, all)));
-        make("probe", cost("probe", &mut || turn(Probe::new(Qty(1)), all)));
-        let mut maker = || {
-            let mut slots = [MakerSlot::default(); 16];
-            turn(MarketMaker::new(quoting(), &mut slots).expect("good keys"), all)
-        };
-        make("market maker", cost("market maker", &mut maker));
+/// The whole loop over memory: what one event costs a saturated engine, four reports looked at
+/// with each, and the spans that the loop recorded itself.
+fn turns(clock: Clock) {
+    let ends = turn_rows(clock, EndStamps, "ends");
+    let all = turn_rows(clock, AllStamps, "all");
+    for ((strategy, all), ends) in ["silent", "probe", "market maker"].iter().zip(all).zip(ends) {
+        println!("{:<44} {:>8.1}", format!("stage stamps cost, {strategy}"), all - ends);
     }
-    let (ends, all) = costs.split_at(costs.len() / 2);
-    for ((_, strategy, end), (_, _, all)) in ends.iter().zip(all) {
-        println!("{:<44} {:>8.1}", format!("stage stamps cost, {strategy}"), all - end);
+    println!("\n{:<44} {:>8} {:>8}", "spans of the market maker's turns, ns", "p50", "p99");
+    let mut slots = [MakerSlot::default(); 16];
+    let maker = MarketMaker::new(quoting(), &mut slots).expect("good keys");
+    let (_, tallies) = turn(maker, AllStamps, clock);
+    for (at, stage) in STAGES.iter().enumerate().filter(|(_, stage)| **stage != "response") {
+        let mut cells = Snapshot::default();
+        tallies.snapshot(at, &mut cells);
+        println!("{stage:<44} {:>8} {:>8}", quantile(&cells, 0.5), quantile(&cells, 0.99));
     }
 }
 
-fn turn<S: Strategy>(strategy: S, stamps_are_all: bool) -> Duration {
-    if stamps_are_all { turn_with(strategy, AllStamps) } else { turn_with(strategy, EndStamps) }
+fn quantile(cells: &Snapshot, share: f64) -> u64 {
+    let wanted = (cells.count() as f64 * share).ceil() as u64;
+    let mut seen = 0;
+    let at = cells.values().find(|(_, count)| {
+        seen += count;
+        seen >= wanted
+    });
+    at.map_or(0, |(value, _)| value)
 }
 
-fn turn_with<S: Strategy, T: Stamps>(strategy: S, mut stamps: T) -> Duration {
+fn turn_rows<T: Stamps + Copy>(clock: Clock, stamps: T, name: &str) -> [f64; 3] {
+    let turn_row = |strategy: &str, turn: &mut dyn FnMut() -> Duration| {
+        row(&format!("turn, {strategy}, stamps: {name}"), EVENTS, turn)
+    };
+    let silent = turn_row("silent", &mut || turn(Silent, stamps, clock).0);
+    let probe = turn_row("probe", &mut || turn(Probe::new(Qty(1)), stamps, clock).0);
+    let maker = turn_row("market maker", &mut || {
+        let mut slots = [MakerSlot::default(); 16];
+        let maker = MarketMaker::new(quoting(), &mut slots).expect("good keys");
+        turn(maker, stamps, clock).0
+    });
+    [silent, probe, maker]
+}
+
+fn turn<S: Strategy, T: Stamps>(
+    strategy: S,
+    mut stamps: T,
+    clock: Clock,
+) -> (Duration, TallyReader) {
     let payloads = script();
     let mut answers = vec![[0; 7]; 4 * EVENTS];
     rehearse::answers(&mut answers);
-    let mut memory = Memory::new(BookSize { instruments: 16, orders: 4_096, levels: 4_096 });
+    let mut memory = Memory::new(BookSize { instruments: 16, orders: 4_096, levels: 4_096 }, false);
     let mut exposures = [Exposure::default(); 16];
     let mut slots = vec![[0; 7]; 1_024];
     let mut own = vec![OwnOrder::default(); table_len(4_096)];
     let (notices, _heard) = HeapRb::<Notice>::new(64).split();
+    let (record, tallies) = recorder(clock);
     let mut hot = Hot {
         input: SliceInput::new(&payloads, 1),
         reports: SliceInput::new(&answers, 1),
@@ -390,11 +417,12 @@ fn turn_with<S: Strategy, T: Stamps>(strategy: S, mut stamps: T) -> Duration {
         strategy,
         risk: Risk::new(wide(), &mut exposures).expect("limits"),
         orders: Orders::new(SliceOutbox::new(&mut slots).wrapping(), &mut own),
-        record: recorder(),
+        record,
         notices,
     };
     let terms = Terms { stop_grace_ns: 0, drain_ns: 0 };
-    timed(|| {
+    let time = timed(|| {
         black_box(run(&mut hot, &mut stamps, &mut Spin, &terms));
-    })
+    });
+    (time, tallies)
 }

@@ -28,10 +28,12 @@
 //! and nothing is added. What could not rest (no price, quantity 0) is refused and changes nothing,
 //! a `Replace` into it included. Trades, crosses and broken trades never change a book.
 
+pub mod change;
 pub mod ladder;
 pub mod size;
 pub mod table;
 
+pub use change::{BookStats, Change, Effect};
 pub use ladder::{Level, Levels};
 pub use size::{BookMemory, BookSize, BookSizeError};
 pub use table::OrderSlot;
@@ -107,65 +109,6 @@ impl Default for InstrumentSlot {
     }
 }
 
-/// What an event did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Effect {
-    /// Nothing, as its kind says.
-    None,
-    /// The book of `Change::instrument` took it.
-    Changed,
-    /// The order is not in the book.
-    Unknown,
-    /// The id is in the book already.
-    Duplicate,
-    /// No room, no such instrument, or nothing that could rest (no price, quantity 0).
-    Refused,
-    /// The book of one instrument, or all books, are empty now.
-    Cleared,
-}
-
-/// What an event did, and to which instrument.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Change {
-    /// What it did.
-    pub effect: Effect,
-    /// Best price or quantity of a side is another now.
-    pub is_top: bool,
-    /// Whose book: that of the order, which is the event's for an honest feed.
-    pub instrument: InstrumentId,
-}
-
-/// Counts of the books since they were made; a `Clear` does not reset them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct BookStats {
-    /// Executions, reductions, deletions, replacements of an order that is not in the book.
-    pub unknown: u64,
-    /// Adds and replacements to an id that is in the book.
-    pub duplicate: u64,
-    /// No room in the order table.
-    pub refused_orders: u64,
-    /// No room for a level.
-    pub refused_levels: u64,
-    /// No such instrument, no price, or quantity 0.
-    pub refused_other: u64,
-    /// Executions and reductions beyond what was there.
-    pub over_taken: u64,
-    /// Orders in all books now.
-    pub orders: u64,
-    /// Most orders at one time.
-    pub orders_peak: u64,
-    /// Clears of one or all instruments.
-    pub clears: u64,
-}
-
-impl BookStats {
-    /// All refusals.
-    #[must_use]
-    pub const fn refused(&self) -> u64 {
-        self.refused_orders + self.refused_levels + self.refused_other
-    }
-}
-
 /// All books.
 #[derive(Debug)]
 pub struct Book<'m> {
@@ -225,7 +168,9 @@ impl<'m> Book<'m> {
     #[inline]
     #[must_use]
     pub fn top(&self, instrument: InstrumentId) -> Top {
-        self.instruments.get(instrument.index()).map_or(Top::EMPTY, |slot| slot.top)
+        // Word by word, not as a block: it may have been written a moment ago.
+        let top = self.instruments.get(instrument.index()).map_or(&Top::EMPTY, |slot| &slot.top);
+        Top { bid: top.bid, bid_qty: top.bid_qty, ask: top.ask, ask_qty: top.ask_qty }
     }
 
     /// The venue's last word on the instrument's state.
@@ -281,7 +226,7 @@ impl<'m> Book<'m> {
     pub fn order(&self, id: u64) -> Option<(InstrumentId, Side, Px, Qty)> {
         match self.table.find(id) {
             Found::At(_, slot) => {
-                Some((InstrumentId(slot.instrument), slot.side(), Px(slot.px), Qty(slot.qty)))
+                Some((InstrumentId(slot.instrument()), slot.side(), Px(slot.px), Qty(slot.qty)))
             }
             Found::Vacant(_) => None,
         }
@@ -305,7 +250,7 @@ impl<'m> Book<'m> {
     /// Puts `entry` into the vacant slot `at` and onto its level.
     #[inline]
     fn place(&mut self, at: usize, entry: OrderSlot) -> Change {
-        let instrument = InstrumentId(entry.instrument);
+        let instrument = InstrumentId(entry.instrument());
         if self.table.is_full() {
             return self.refused_order(instrument);
         }
@@ -352,7 +297,7 @@ impl<'m> Book<'m> {
     /// Takes `qty` (at most what is there) off the order in slot `at`.
     #[inline]
     fn take_at(&mut self, at: usize, entry: &OrderSlot, qty: u64) -> Change {
-        let instrument = InstrumentId(entry.instrument);
+        let instrument = InstrumentId(entry.instrument());
         let is_dead = qty == entry.qty;
         let Some(slot) = self.instruments.get_mut(instrument.index()) else {
             return self.refused_other(instrument);

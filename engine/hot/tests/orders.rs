@@ -242,8 +242,11 @@ fn what_is_going_cannot_be_cancelled_or_replaced_again() {
         assert_eq!(desk.send(Order::cancel(InstrumentId(0), 99)), Err(Unsent::Target));
         assert_eq!(desk.send(replace(Side::Ask, PX, 1, 3)), Err(Unsent::Target));
         assert_eq!(desk.send(Order::cancel(InstrumentId(1), 3)), Err(Unsent::Target));
-        assert_eq!(desk.orders.stats().unsent[Unsent::Target as usize], 5);
-        assert_eq!(desk.orders.stats().sent, 3);
+        // A replacement on its way is no order yet.
+        assert_eq!(desk.send(replace(Side::Bid, PX, 1, 3)), Ok(4));
+        assert_eq!(desk.send(replace(Side::Bid, PX, 2, 4)), Err(Unsent::Target));
+        assert_eq!(desk.orders.stats().unsent[Unsent::Target as usize], 6);
+        assert_eq!(desk.orders.stats().sent, 4);
     });
 }
 

@@ -11,7 +11,8 @@ use tickspin_hot::notice::Notice;
 use tickspin_hot::risk::{Limits, Rate, Refusal};
 use tickspin_hot::spin::Ended;
 use tickspin_hot::stamps::{CountedStamps, Stamps};
-use tickspin_hot::strategy::{Probe, Silent};
+use tickspin_hot::strategy::market_maker::{MakerSlot, Quoting};
+use tickspin_hot::strategy::{MarketMaker, Probe, Silent};
 use tickspin_wire::event::{Event, Kind, flag};
 use tickspin_wire::num::{InstrumentId, Qty, Side};
 use tickspin_wire::order::ReportKind;
@@ -347,6 +348,27 @@ fn only_the_first_refusal_of_each_kind_is_told() {
         left.notices.iter().filter(|notice| matches!(notice, Notice::Refused { .. })).collect();
     assert_eq!(refused, [&Notice::Refused { seq: 1, refusal: Refusal::Quantity }]);
     assert_eq!(left.stage("tick_to_order"), (vec![], 0));
+}
+
+#[test]
+fn a_strategy_hears_of_a_refusal_and_tries_again() {
+    // One new order a microsecond; an event takes 40 ns of the counting clock.
+    let rate = Rate::new(1_000_000, 1, 1_000_000_000);
+    let rig = Rig { limits: Limits { rate_new: rate, ..wide() }, ..Rig::default() };
+    let quoting = Quoting {
+        half_spread_px: CENT,
+        skew_px: 0,
+        qty: Qty(10),
+        max_position: 100,
+        hysteresis_ticks: 1,
+        tick_px: CENT,
+    };
+    let mut slots = [MakerSlot::default(); 1];
+    let maker = MarketMaker::new(quoting, &mut slots).unwrap();
+    let left = rig.events(&market(50), maker, &mut counted());
+    let sides: Vec<_> = left.requests.iter().map(|r| (r.side(), r.cause_seq)).collect();
+    assert_eq!(sides, [(Some(Side::Bid), 2), (Some(Side::Ask), 2 + 25)]);
+    assert_eq!(left.counter("refused_rate_new"), 25);
 }
 
 #[test]

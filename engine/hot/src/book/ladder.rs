@@ -128,7 +128,9 @@ impl<'m> Arena<'m> {
         ladder.len += 1;
         let levels = self.levels.get_mut(ladder.range())?;
         let last = levels.len() - 1;
-        levels.copy_within(at..last, at + 1);
+        if at < last {
+            levels.copy_within(at..last, at + 1);
+        }
         *levels.get_mut(at)? = level;
         Some(at == last)
     }
@@ -148,7 +150,9 @@ impl<'m> Arena<'m> {
         level.qty -= qty;
         level.count -= u32::from(is_dead);
         if level.count == 0 {
-            levels.copy_within(at + 1.., at);
+            if !is_best {
+                levels.copy_within(at + 1.., at);
+            }
             ladder.len -= 1;
         }
         is_best

@@ -17,22 +17,28 @@ use tickspin_wire::num::{InstrumentId, Px, Qty, Side};
 /// ```text
 /// byte 0    8    16    24          28          30    31
 ///      │ id │ px │ qty │ generation │ instrument │side│ – │
+///                    └──────────── one word ────────────┘
 /// ```
+///
+/// Four words, written and read word by word: an entry that is read right after it was written (an
+/// order that comes and goes) must not wait for a store that a wider load cannot forward from.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]
 pub struct OrderSlot {
     pub(super) id: u64,
     pub(super) px: i64,
     pub(super) qty: u64,
-    generation: u32,
-    pub(super) instrument: u16,
-    is_ask: u8,
-    reserved: u8,
+    meta: u64,
 }
 
 const _: () = assert!(core::mem::size_of::<OrderSlot>() == 32, "two to a line");
 
+/// Bits of `meta` above the generation.
+const INSTRUMENT_SHIFT: u32 = 32;
+const IS_ASK: u64 = 1 << 48;
+
 impl OrderSlot {
+    /// Of no generation yet.
     #[inline]
     pub(super) const fn new(
         id: u64,
@@ -41,15 +47,9 @@ impl OrderSlot {
         instrument: InstrumentId,
         side: Side,
     ) -> OrderSlot {
-        OrderSlot {
-            id,
-            px: px.0,
-            qty: qty.0,
-            generation: 0,
-            instrument: instrument.0,
-            is_ask: matches!(side, Side::Ask) as u8,
-            reserved: 0,
-        }
+        let is_ask = if matches!(side, Side::Ask) { IS_ASK } else { 0 };
+        let meta = (instrument.0 as u64) << INSTRUMENT_SHIFT | is_ask;
+        OrderSlot { id, px: px.0, qty: qty.0, meta }
     }
 
     /// The same instrument and side under another id, price and quantity.
@@ -59,8 +59,18 @@ impl OrderSlot {
     }
 
     #[inline]
+    const fn generation(&self) -> u32 {
+        self.meta as u32
+    }
+
+    #[inline]
+    pub(super) const fn instrument(&self) -> u16 {
+        (self.meta >> INSTRUMENT_SHIFT) as u16
+    }
+
+    #[inline]
     pub(super) const fn side(&self) -> Side {
-        if self.is_ask == 0 { Side::Bid } else { Side::Ask }
+        if self.meta & IS_ASK == 0 { Side::Bid } else { Side::Ask }
     }
 }
 
@@ -120,7 +130,7 @@ impl<'m> OrderTable<'m> {
         let mut at = self.home(id);
         // Ends: at least half of the slots are vacant.
         while let Some(slot) = self.slots.get(at) {
-            if slot.generation != self.generation {
+            if slot.generation() != self.generation {
                 break;
             }
             if slot.id == id {
@@ -135,7 +145,8 @@ impl<'m> OrderTable<'m> {
     #[inline]
     pub(super) fn insert(&mut self, at: usize, entry: OrderSlot) {
         if let Some(slot) = self.slots.get_mut(at) {
-            *slot = OrderSlot { generation: self.generation, ..entry };
+            let meta = entry.meta & !u64::from(u32::MAX) | u64::from(self.generation);
+            *slot = OrderSlot { meta, ..entry };
             self.len += 1;
         }
     }
@@ -156,7 +167,7 @@ impl<'m> OrderTable<'m> {
         loop {
             next = (next + 1) & self.mask;
             let Some(&slot) = self.slots.get(next) else { break };
-            if slot.generation != self.generation {
+            if slot.generation() != self.generation {
                 break;
             }
             // It may move back when its home is not between the hole and where it is: when it is
@@ -180,7 +191,7 @@ impl<'m> OrderTable<'m> {
     pub(super) fn remove_instrument(&mut self, instrument: u16) {
         let mut at = 0;
         while let Some(slot) = self.slots.get(at) {
-            if slot.generation == self.generation && slot.instrument == instrument {
+            if slot.generation() == self.generation && slot.instrument() == instrument {
                 // Another entry may have moved here: look again. What moves across the table's end
                 // comes from its beginning, which was looked at before.
                 self.remove(at);
@@ -232,7 +243,7 @@ mod tests {
             let is_there = &mut twin[id as usize];
             match table.find(id) {
                 Found::At(at, slot) => {
-                    assert!(*is_there && slot.instrument == id as u16);
+                    assert!(*is_there && slot.instrument() == id as u16);
                     table.remove(at);
                     *is_there = false;
                 }

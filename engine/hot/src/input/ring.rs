@@ -18,7 +18,8 @@ pub struct RingInput {
 
 impl RingInput {
     /// Takes the peer's ring and our position segment. The policy in the ring's header decides
-    /// how the position is published: in lock-step only by [`Input::publish_position`].
+    /// how the position is published: in lock-step only by [`Input::publish_position`], which the
+    /// loop calls after each turn (the ring would do it by itself after half of its slots).
     #[must_use]
     pub fn new(ring: PeerRing, position: PositionSegment) -> RingInput {
         let lockstep = ring.policy() == Policy::Lockstep;
