@@ -22,6 +22,7 @@ mod job; // everything checked and decided before anything starts
 mod programs; // the two programs: beside ourselves, of our build
 mod progress; // one line on a terminal
 mod report; // parts joined, notes, text
+mod said; // what the feed will be told, as far as this program must know it
 mod spans; // measurements around the run
 mod watch; // start, wait, stop
 
@@ -36,11 +37,11 @@ pub struct Args {
     #[arg(value_name = "FILE")]
     pub file: Option<PathBuf>,
 
-    /// Pace of a recording: 1 as recorded, 10 ten times as fast, max [default: 1]
+    /// Factor on the schedule, 10 is ten times as fast, or max: as fast as it goes [default: 1]
     #[arg(long, value_name = "X|max", value_parser = parse_speed)]
     pub speed: Option<String>,
 
-    /// Events a second [default: 100000 for a synthetic market]
+    /// Events a second, a recording's evenly spaced [default: 100000, or as recorded]
     #[arg(long, value_name = "N", value_parser = parse_rate)]
     pub rate: Option<f64>,
 
@@ -66,7 +67,7 @@ pub struct Args {
 
     /// Instruments of the synthetic market
     #[arg(long, value_name = "N", conflicts_with = "file")]
-    pub instruments: Option<u32>,
+    pub instruments: Option<u16>,
 
     /// What answers the ticks [default: market-maker]
     #[arg(long, value_enum)]
@@ -169,13 +170,13 @@ pub fn run(args: &Args) -> Outcome {
     outcome
 }
 
-/// `max`, or a positive factor.
+/// `max`, or a factor.
 fn parse_speed(text: &str) -> Result<String, String> {
-    let is_factor = text.parse().is_ok_and(|factor: f64| factor.is_finite() && factor > 0.0);
+    let is_factor = text.parse().is_ok_and(|factor: f64| (0.01..=1_000.0).contains(&factor));
     if text == "max" || is_factor {
         Ok(text.to_owned())
     } else {
-        Err("a positive factor, or max".to_owned())
+        Err("0.01 to 1000, or max".to_owned())
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::config::{Config, PartFile};
 use super::programs::Programs;
+use super::said::Said;
 use super::{Args, name_of};
 use crate::error::{Failure, exit};
 use std::ffi::OsString;
@@ -18,9 +19,7 @@ use tickspin_ring::rendezvous::{Role, RuntimeDir, check_name};
 pub(super) const FILES: [&str; 5] =
     ["summary.json", "feed.json", "engine.json", "feed.hlog", "engine.hlog"];
 
-/// Rate of a synthetic market that nobody gave another one, events a second.
-const RATE_DEFAULT: f64 = 100_000.0;
-/// And its length.
+/// Length of a synthetic market that nobody gave another one: it has no end of its own.
 const DURATION_DEFAULT: &str = "5s";
 
 /// A run that may start.
@@ -106,12 +105,9 @@ impl<'a> Job<'a> {
             aliases,
             _parts: parts,
         };
-        if args.file.is_none() && args.speed.is_none() {
-            job.rate = job.rate.or_else(|| number(&config.feed, "rate")).or(Some(RATE_DEFAULT));
-        }
-        let is_bounded = ["duration", "count", "duration_ms", "duration_s"]
-            .iter()
-            .any(|key| find(&config.feed, key).is_some());
+        let said = Said { feed: config.feed.as_ref() };
+        job.rate = said.rate(args);
+        let is_bounded = said.is_bounded(args);
         job.feed = job.feed_arguments(feed_config, is_bounded);
         job.engine = job.engine_arguments(engine_config);
         Ok(job)
@@ -129,8 +125,7 @@ impl<'a> Job<'a> {
         line.flag("--lockstep", args.lockstep);
         line.value("--speed", args.speed.as_ref());
         line.value("--rate", args.rate);
-        let is_endless = args.duration.is_none() && args.count.is_none() && !is_bounded;
-        let default = (args.file.is_none() && is_endless).then(|| DURATION_DEFAULT.to_owned());
+        let default = (!is_bounded).then(|| DURATION_DEFAULT.to_owned());
         line.value("--duration", args.duration.clone().or(default));
         line.value("--count", args.count);
         line.value("--from", args.from.as_ref());
@@ -199,18 +194,6 @@ fn refuse_busy(dir: &RuntimeDir, name: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A key of a table or of the tables in it.
-fn find<'t>(table: &'t Option<toml::Table>, key: &str) -> Option<&'t toml::Value> {
-    let table = table.as_ref()?;
-    let inside = || table.values().find_map(|value| value.as_table()?.get(key));
-    table.get(key).or_else(inside)
-}
-
-fn number(table: &Option<toml::Table>, key: &str) -> Option<f64> {
-    let value = find(table, key)?;
-    value.as_float().or_else(|| value.as_integer().map(|whole| whole as f64))
-}
-
 /// A meeting that failed, with its exit code.
 pub(crate) fn meet(error: &MeetError) -> Failure {
     let code = if error.is_permission() { exit::ENVIRONMENT } else { exit::FAILURE };
@@ -260,15 +243,5 @@ mod tests {
         ] {
             assert_eq!(utc(seconds), text);
         }
-    }
-
-    #[test]
-    fn keys_are_found_on_top_and_one_table_deep() {
-        let table: toml::Table = "a = 1\n[pace]\nrate = 2.5\n".parse().unwrap();
-        let table = Some(table);
-        assert_eq!(number(&table, "a"), Some(1.0));
-        assert_eq!(number(&table, "rate"), Some(2.5));
-        assert_eq!(number(&table, "count"), None);
-        assert_eq!(number(&None, "a"), None);
     }
 }
