@@ -1,1 +1,46 @@
-//! Placeholder.
+//! The other side of the ring: sources of ticks, their pace, and a simulated exchange.
+//!
+//! ```text
+//!   args ─► config ◄─ layers (default.toml < file < environment < flags)
+//!              └─► plan ─► run ──► pinned thread: spin (pace, sink, exchange), from what is ahead
+//!                           │      main thread: keep (intervals), observers, is the engine alive
+//!                           └───► report: feed.json, feed.hlog, *.hgrm, the table
+//! ```
+//!
+//! Two threads. The pinned one ([`spin`]) decides when each event leaves and is the exchange end of
+//! the order ring; between armed and disarmed it makes no system call and allocates nothing, as
+//! long as the stream was prepared ahead and it need not yield. The main one wakes at most ten
+//! times a second. Everything but [`spin`] and what it calls is cold.
+#![forbid(unsafe_code)]
+
+// What was asked for, and what it comes to.
+pub mod args; // the command line
+pub mod config; // every key, typed and in its range
+pub mod layers; // where each value comes from: default < file < environment < flag
+pub mod plan; // which thread, which core
+
+// What is sent, and when.
+pub mod ahead; // prepared before its time
+pub mod pace; // the open-loop schedule
+pub mod sink;
+pub mod source; // the next event, when it is due, the touch after it // into the ring
+
+// What comes back.
+pub mod exchange; // requests in, reports out
+
+// The two threads.
+pub mod control; // what they tell one another
+pub mod pinned; // the pinned one, before and after the loop
+pub mod record; // what it counts
+pub mod run; // the main one: prepare, meet, watch, report
+pub mod segments; // the six segments of a run's rings, seen from here
+pub mod spin; // the loop
+pub mod status; // what observers see of it
+
+// Beside and after the loop.
+pub mod ending; // why an armed run ended
+pub mod error; // what failed, on which key, file or core
+pub mod keep; // intervals into feed.hlog
+pub mod report; // what a run leaves behind
+mod utc; // the time of day in a folder's name
+pub mod watch; // is the engine alive?

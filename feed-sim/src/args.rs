@@ -1,0 +1,222 @@
+//! The command line. Every flag that has a key in the configuration overrides it.
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Paces ticks into an engine's ring and answers its orders.
+///
+/// Waits for an engine of the same name, runs to the end of the source, until the engine leaves or
+/// a signal comes, and leaves feed.json, feed.hlog and one .hgrm a stage.
+#[derive(Debug, Parser)]
+#[command(name = "feed-sim", version = env!("TICKSPIN_BUILD"), max_term_width = 100)]
+pub struct Args {
+    /// Where the ticks come from
+    #[command(subcommand)]
+    pub source: Option<SourceArgs>,
+
+    /// Print the build id alone and leave: programs of different builds refuse to meet
+    #[arg(long)]
+    pub build_id: bool,
+}
+
+/// Where the ticks come from.
+#[derive(Debug, Subcommand)]
+pub enum SourceArgs {
+    /// A synthetic market: seeded, same seed same bytes
+    Synth(Flags),
+    /// A recorded ITCH 5.0 BinaryFILE, plain or gzip
+    Replay {
+        /// The recording
+        file: PathBuf,
+        /// Everything else
+        #[command(flatten)]
+        flags: Flags,
+    },
+}
+
+impl SourceArgs {
+    /// The flags of either.
+    #[must_use]
+    pub fn flags(&self) -> &Flags {
+        match self {
+            SourceArgs::Synth(flags) | SourceArgs::Replay { flags, .. } => flags,
+        }
+    }
+
+    /// The recording, for a replay.
+    #[must_use]
+    pub fn file(&self) -> Option<&PathBuf> {
+        match self {
+            SourceArgs::Synth(_) => None,
+            SourceArgs::Replay { file, .. } => Some(file),
+        }
+    }
+}
+
+/// What both sources understand.
+#[derive(Debug, Default, ClapArgs)]
+pub struct Flags {
+    /// Name of the run: the engine with the same name is the peer [default: default]
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+
+    /// Events a second; for a replay evenly spaced instead of as recorded
+    #[arg(long, value_name = "N")]
+    pub rate: Option<f64>,
+
+    /// Factor on the schedule, 0.01 to 1000, or max: as fast as the ring takes them
+    #[arg(long, value_name = "X")]
+    pub speed: Option<String>,
+
+    /// Length of the schedule, as 500ms, 5s or 2m
+    #[arg(long, value_name = "TIME")]
+    pub duration: Option<String>,
+
+    /// Most events
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(1..))]
+    pub count: Option<i64>,
+
+    /// Replay: send what lies before this venue time at once and unmeasured (HH:MM[:SS[.f]] or ns)
+    #[arg(long, value_name = "TIME")]
+    pub from: Option<String>,
+
+    /// Replay: begin again at the end of the file
+    #[arg(long = "loop")]
+    pub repeats: bool,
+
+    /// Synth: same seed, same bytes
+    #[arg(long, value_name = "S", value_parser = clap::value_parser!(i64).range(0..))]
+    pub seed: Option<i64>,
+
+    /// Events from the first that are not measured
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(0..))]
+    pub warm_up: Option<i64>,
+
+    /// Synth: number of instruments
+    #[arg(long, value_name = "N")]
+    pub instruments: Option<u16>,
+
+    /// Synth: share of events that come in bursts, and mean length of a burst
+    #[arg(long, value_name = "SHARE,LENGTH", value_delimiter = ',', num_args = 1)]
+    pub burst: Vec<f64>,
+
+    /// Events prepared ahead of their time
+    #[arg(long, value_name = "N")]
+    pub ahead: Option<u32>,
+
+    /// What to do when the ring is full
+    #[arg(long, value_enum)]
+    pub policy: Option<PolicyName>,
+
+    /// Send the next event only after the engine has finished the last
+    #[arg(long)]
+    pub lockstep: bool,
+
+    /// Slots of the events ring
+    #[arg(long, value_name = "N")]
+    pub ring_slots: Option<u32>,
+
+    /// Core of the pinned thread; without it one is chosen
+    #[arg(long, value_name = "CORE")]
+    pub core: Option<u32>,
+
+    /// Cores of all other threads, comma-separated; without it those that the spinners leave
+    #[arg(long, value_name = "CORES", value_delimiter = ',')]
+    pub cold_cores: Vec<u32>,
+
+    /// Give the core away in every idle turn (spinners that share one core)
+    #[arg(long = "yield")]
+    pub yields: bool,
+
+    /// Run the pinned thread with SCHED_FIFO at this priority, 1 to 99
+    #[arg(long, value_name = "PRIO", value_parser = clap::value_parser!(u8).range(1..=99))]
+    pub fifo: Option<u8>,
+
+    /// Lock all memory (mlockall)
+    #[arg(long)]
+    pub lock_memory: bool,
+
+    /// Ask for 2 MiB pages for the rings
+    #[arg(long)]
+    pub huge_pages: bool,
+
+    /// Longest wait for the engine, as 500ms, 30s or 5m [default: 30s]
+    #[arg(long, value_name = "TIME")]
+    pub wait_peer: Option<String>,
+
+    /// Length of one interval of feed.hlog [default: 1s]
+    #[arg(long, value_name = "TIME")]
+    pub interval: Option<String>,
+
+    /// Configuration; without it the compiled-in default
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// Print the configuration in force and the plan as a comment, then leave
+    #[arg(long)]
+    pub print_config: bool,
+
+    /// Folder for the result files [default: tickspin-runs/<time>-<name>]
+    #[arg(short = 'o', long = "out", value_name = "DIR")]
+    pub out: Option<PathBuf>,
+
+    /// Overwrite result files
+    #[arg(long)]
+    pub force: bool,
+
+    /// Print one JSON object instead of plan and table
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What to do when the ring is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PolicyName {
+    /// Wait: the schedule slips, and lag says so.
+    Wait,
+    /// Drop, count, and tell the engine.
+    Drop,
+}
+
+impl PolicyName {
+    /// The name in configuration and files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            PolicyName::Wait => "wait",
+            PolicyName::Drop => "drop",
+        }
+    }
+}
+
+/// A mistake on the command line as one line: what clap says before its first blank line.
+#[must_use]
+pub fn one_line(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let head = text.split("\n\n").next().unwrap_or_default();
+    let words: Vec<&str> = head.split_whitespace().collect();
+    let line = words.join(" ");
+    format!("{}; see feed-sim --help", line.strip_prefix("error: ").unwrap_or(&line))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory;
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn mistakes_are_one_line_each() {
+        for arguments in
+            [&["synth", "--bogus"][..], &["replay"], &["fly"], &["synth", "--count", "0"]]
+        {
+            let line = [&["feed-sim"], arguments].concat();
+            let error = one_line(&Args::try_parse_from(line).unwrap_err());
+            assert!(!error.contains('\n') && error.ends_with("--help"), "{error}");
+        }
+    }
+}

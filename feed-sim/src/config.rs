@@ -1,0 +1,394 @@
+//! The configuration, typed and held against its ranges.
+//!
+//! [`crate::layers`] says where values come from; meanings, ranges and reasons stand in the
+//! compiled-in file, `default.toml`. A value that will not do is an error that names its key, who
+//! said it, and what would do.
+
+use crate::args::{Flags, PolicyName};
+use crate::error::SimError;
+use crate::layers::Layers;
+use crate::pace::Speed;
+use crate::source::synth::Bursts;
+use serde::Deserialize;
+use std::time::Duration;
+use tickspin_ring::rendezvous::check_name;
+use toml::Value;
+
+/// What an idle turn of the pinned loop is wished to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WaitingWish {
+    /// Spin, unless both spinners share a core.
+    Auto,
+    /// One `pause`.
+    Spin,
+    /// One `sched_yield`.
+    Yield,
+}
+
+/// The keys as they stand in a file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Keys {
+    name: String,
+    rate: f64,
+    speed: Value,
+    duration: String,
+    count: u64,
+    from: Value,
+    #[serde(rename = "loop")]
+    repeats: bool,
+    warm_up: u64,
+    seed: u64,
+    instruments: u16,
+    burst_share: f64,
+    burst_length: f64,
+    ahead: u32,
+    policy: PolicyKey,
+    lockstep: bool,
+    ring_slots: u32,
+    report_slots: u32,
+    open_orders: u32,
+    core: Value,
+    cold_cores: Value,
+    waiting: WaitingWish,
+    fifo: u8,
+    lock_memory: bool,
+    huge_pages: bool,
+    wait_peer: String,
+    interval: String,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum PolicyKey {
+    Wait,
+    Drop,
+}
+
+/// The configuration in force, checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Name of the run.
+    pub name: String,
+    /// Events a second, where they were asked for.
+    pub rate: Option<f64>,
+    /// Factor on the schedule, or none.
+    pub speed: Speed,
+    /// Length of the schedule.
+    pub duration: Option<Duration>,
+    /// Most events.
+    pub count: Option<u64>,
+    /// Venue time before which nothing is paced, ns.
+    pub from_ns: Option<u64>,
+    /// Begin again at the end.
+    pub is_loop: bool,
+    /// Events from the first that are not measured.
+    pub warm_up: u64,
+    /// Of the synthetic market.
+    pub seed: u64,
+    /// Of the synthetic market.
+    pub instruments: u16,
+    /// Of the synthetic market.
+    pub bursts: Option<Bursts>,
+    /// Most events prepared ahead.
+    pub ahead: u32,
+    /// What to do when the ring is full.
+    pub policy: PolicyName,
+    /// One event at a time.
+    pub is_lockstep: bool,
+    /// Slots of the events ring.
+    pub ring_slots: u32,
+    /// Slots of the reports ring.
+    pub report_slots: u32,
+    /// Most open orders at the exchange end.
+    pub open_orders: u32,
+    /// Core of the pinned thread, if one is wished.
+    pub core: Option<usize>,
+    /// Cores of the others, if some are wished.
+    pub cold_cores: Option<Vec<usize>>,
+    /// What an idle turn does.
+    pub waiting: WaitingWish,
+    /// SCHED_FIFO priority.
+    pub fifo: Option<u8>,
+    /// Lock all memory.
+    pub lock_memory: bool,
+    /// Ask for 2 MiB pages.
+    pub huge_pages: bool,
+    /// Longest wait for the engine.
+    pub wait_peer: Duration,
+    /// Length of one interval of the log.
+    pub interval: Duration,
+}
+
+impl Config {
+    /// Loads all layers and checks them. The text is that of `--print-config`.
+    ///
+    /// # Errors
+    /// The first key that will not do.
+    pub fn load(flags: &Flags) -> Result<(Config, String), SimError> {
+        let layers = Layers::of(flags)?;
+        Ok((Config::checked(&layers)?, layers.print()))
+    }
+
+    fn checked(layers: &Layers) -> Result<Config, SimError> {
+        let keys = typed(layers)?;
+        let check = |key: &str, holds: bool, rule: &str| {
+            let bad = || SimError::key(key, layers.origin(key), rule);
+            if holds { Ok(()) } else { Err(bad()) }
+        };
+        let parsed = |key: &str, result: Result<Option<Duration>, &str>| {
+            result.map_err(|rule| SimError::key(key, layers.origin(key), rule))
+        };
+        if let Err(error) = check_name(&keys.name) {
+            return Err(SimError::key("name", layers.origin("name"), error.to_string()));
+        }
+        let is_rate = keys.rate == 0.0 || (keys.rate > 0.0 && keys.rate <= 1e9);
+        check("rate", is_rate, "events a second, above 0 to 1e9, or 0 for the source's own")?;
+        let speed = match (&keys.speed, number(&keys.speed)) {
+            (Value::String(word), _) if word == "max" => Ok(Speed::Max),
+            (_, Some(times)) if (0.01..=1000.0).contains(&times) => Ok(Speed::Times(times)),
+            _ => Err(SimError::key("speed", layers.origin("speed"), "0.01 to 1000, or \"max\"")),
+        }?;
+        let from_ns = match &keys.from {
+            Value::String(word) if word == "none" => Ok(None),
+            Value::String(text) => venue_time(text).map(Some),
+            Value::Integer(ns) => u64::try_from(*ns).map(Some).map_err(|_| FROM_RULE),
+            _ => Err(FROM_RULE),
+        }
+        .map_err(|rule| SimError::key("from", layers.origin("from"), rule))?;
+        check("seed", i64::try_from(keys.seed).is_ok(), "0 to 2^63 - 1")?;
+        check("instruments", (1..=4_096).contains(&keys.instruments), "1 to 4,096")?;
+        check("burst_share", (0.0..=0.95).contains(&keys.burst_share), "0 to 0.95")?;
+        check("burst_length", (1.0..=1e6).contains(&keys.burst_length), "1 to 1e6")?;
+        let is_size = |n: u32, most: u32| n.is_power_of_two() && (2..=most).contains(&n);
+        check("ahead", is_size(keys.ahead, 1 << 26), "a power of two, 2 to 2^26")?;
+        check("ring_slots", is_size(keys.ring_slots, 1 << 24), "a power of two, 2 to 2^24")?;
+        check("report_slots", is_size(keys.report_slots, 1 << 24), "a power of two, 2 to 2^24")?;
+        check("open_orders", (1..=65_536).contains(&keys.open_orders), "1 to 65,536")?;
+        check("fifo", keys.fifo <= 99, "0 to 99")?;
+        let core = core(&keys.core, layers.origin("core"))?;
+        let cold_cores = cold_cores(&keys.cold_cores, layers.origin("cold_cores"))?;
+        let policy = match keys.policy {
+            PolicyKey::Wait => PolicyName::Wait,
+            PolicyKey::Drop => PolicyName::Drop,
+        };
+        let is_one = !keys.lockstep || policy == PolicyName::Wait;
+        check("policy", is_one, "in lock-step nothing is dropped; give --policy wait")?;
+        let needed = |key: &str, text: &str| {
+            let rule = "a whole number with a unit: 500ms, 30s, 5m; 1ms to 60000m";
+            parsed(key, time(text))?.ok_or_else(|| SimError::key(key, layers.origin(key), rule))
+        };
+        let interval = needed("interval", &keys.interval)?;
+        check("interval", interval >= Duration::from_millis(100), "at least 100ms")?;
+        Ok(Config {
+            rate: (keys.rate > 0.0).then_some(keys.rate),
+            speed,
+            duration: parsed("duration", time(&keys.duration))?,
+            count: (keys.count > 0).then_some(keys.count),
+            from_ns,
+            is_loop: keys.repeats,
+            warm_up: keys.warm_up,
+            seed: keys.seed,
+            instruments: keys.instruments,
+            bursts: (keys.burst_share > 0.0)
+                .then_some(Bursts { share: keys.burst_share, length: keys.burst_length }),
+            ahead: keys.ahead,
+            policy,
+            is_lockstep: keys.lockstep,
+            ring_slots: keys.ring_slots,
+            report_slots: keys.report_slots,
+            open_orders: keys.open_orders,
+            core,
+            cold_cores,
+            waiting: keys.waiting,
+            fifo: (keys.fifo > 0).then_some(keys.fifo),
+            lock_memory: keys.lock_memory,
+            huge_pages: keys.huge_pages,
+            wait_peer: needed("wait_peer", &keys.wait_peer)?,
+            interval,
+            name: keys.name,
+        })
+    }
+
+    /// `wait`, `drop` or `lockstep`, as in files.
+    #[must_use]
+    pub fn policy_name(&self) -> &'static str {
+        if self.is_lockstep { "lockstep" } else { self.policy.name() }
+    }
+}
+
+/// All keys with their types; the culprit is named by trying each key alone in the default.
+fn typed(layers: &Layers) -> Result<Keys, SimError> {
+    let error = match Value::Table(layers.values.clone()).try_into::<Keys>() {
+        Ok(keys) => return Ok(keys),
+        Err(error) => error,
+    };
+    let line =
+        |error: &toml::de::Error| error.message().lines().next().unwrap_or_default().to_owned();
+    for (key, value) in &layers.values {
+        let mut trial = Layers::compiled_in().values;
+        trial.insert(key.clone(), value.clone());
+        if let Err(error) = Value::Table(trial).try_into::<Keys>() {
+            return Err(SimError::key(
+                key,
+                layers.origin(key),
+                format!("{value}: {}", line(&error)),
+            ));
+        }
+    }
+    Err(SimError::key("configuration", "all layers", line(&error)))
+}
+
+fn number(value: &Value) -> Option<f64> {
+    value.as_float().or_else(|| value.as_integer().map(|whole| whole as f64))
+}
+
+fn core(value: &Value, origin: &str) -> Result<Option<usize>, SimError> {
+    match value {
+        Value::String(word) if word == "auto" => Ok(None),
+        Value::Integer(core) if usize::try_from(*core).is_ok() => Ok(Some(*core as usize)),
+        _ => Err(SimError::key("core", origin, "the number of a core, or \"auto\"")),
+    }
+}
+
+fn cold_cores(value: &Value, origin: &str) -> Result<Option<Vec<usize>>, SimError> {
+    let list = match value {
+        Value::String(word) if word == "auto" => return Ok(None),
+        Value::Array(list) => {
+            list.iter().map(|core| usize::try_from(core.as_integer()?).ok()).collect()
+        }
+        _ => None,
+    };
+    let rule = "a list of cores as in [0, 2], not empty, or \"auto\"";
+    let list: Option<Vec<usize>> = list;
+    list.filter(|list| !list.is_empty())
+        .map(Some)
+        .ok_or_else(|| SimError::key("cold_cores", origin, rule))
+}
+
+/// `500ms`, `30s`, `5m`: a whole number, 1 ms to 1,000 hours; `none`.
+fn time(text: &str) -> Result<Option<Duration>, &'static str> {
+    const RULE: &str = "a whole number with a unit: 500ms, 30s, 5m; 1ms to 60000m";
+    const LONGEST_MS: u64 = 60_000 * 60_000;
+    if text == "none" {
+        return Ok(None);
+    }
+    let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or(RULE)?;
+    let (number, unit) = text.split_at(digits);
+    let unit_ms = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        _ => return Err(RULE),
+    };
+    let ms = number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit_ms));
+    match ms {
+        Some(ms @ 1..=LONGEST_MS) => Ok(Some(Duration::from_millis(ms))),
+        _ => Err(RULE),
+    }
+}
+
+const FROM_RULE: &str = "HH:MM, HH:MM:SS or HH:MM:SS.fraction, or nanoseconds since midnight";
+
+/// `09:30`, `09:30:00.5` as nanoseconds since midnight.
+fn venue_time(text: &str) -> Result<u64, &'static str> {
+    let all_digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    let mut parts = text.split(':');
+    let mut two_digits = |most: u64| {
+        let part = parts.next().filter(|part| part.len() == 2 && all_digits(part))?;
+        part.parse::<u64>().ok().filter(|&n| n <= most)
+    };
+    let hours = two_digits(23).ok_or(FROM_RULE)?;
+    let minutes = two_digits(59).ok_or(FROM_RULE)?;
+    let (seconds, fraction_ns) = match parts.next() {
+        None => (0, 0),
+        Some(part) => {
+            let (whole, fraction) = part.split_once('.').unwrap_or((part, "0"));
+            let is_whole = whole.len() == 2 && all_digits(whole);
+            if !is_whole || !all_digits(fraction) || fraction.len() > 9 || parts.next().is_some() {
+                return Err(FROM_RULE);
+            }
+            let fraction_ns = format!("{fraction:0<9}").parse().map_err(|_| FROM_RULE)?;
+            (whole.parse().map_err(|_| FROM_RULE)?, fraction_ns)
+        }
+    };
+    if seconds > 59 {
+        return Err(FROM_RULE);
+    }
+    Ok(((hours * 60 + minutes) * 60 + seconds) * 1_000_000_000 + fraction_ns)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(key: &str, value: impl Into<Value>) -> Result<Config, SimError> {
+        let mut layers = Layers::compiled_in();
+        layers.values.insert(key.to_owned(), value.into());
+        Config::checked(&layers)
+    }
+
+    #[test]
+    fn the_compiled_in_default_is_valid() {
+        let config = Config::checked(&Layers::compiled_in()).unwrap();
+        assert_eq!((config.rate, config.speed), (None, Speed::Times(1.0)));
+        assert_eq!((config.duration, config.count, config.from_ns), (None, None, None));
+        assert_eq!(config.policy_name(), "wait");
+    }
+
+    #[test]
+    fn values_out_of_range_name_their_key() {
+        for (key, value) in [
+            ("name", Value::from("a/b")),
+            ("rate", Value::from(-1.0)),
+            ("rate", Value::from(f64::NAN)),
+            ("speed", Value::from(0.001)),
+            ("speed", Value::from("fast")),
+            ("duration", Value::from("5")),
+            ("count", Value::from(-1)),
+            ("from", Value::from("9:30")),
+            ("instruments", Value::from(0)),
+            ("burst_share", Value::from(1.0)),
+            ("ahead", Value::from(1_000)),
+            ("ring_slots", Value::from(1)),
+            ("policy", Value::from("overwrite")),
+            ("core", Value::from("first")),
+            ("cold_cores", Value::Array(vec![])),
+            ("waiting", Value::from("sleep")),
+            ("fifo", Value::from(100)),
+            ("wait_peer", Value::from("none")),
+            ("interval", Value::from("1ms")),
+            ("seed", Value::from("x")),
+        ] {
+            let error = with(key, value.clone()).unwrap_err();
+            assert!(error.to_string().starts_with(key), "{key} = {value}: {error}");
+            assert_eq!(error.exit_code(), 2);
+        }
+    }
+
+    #[test]
+    fn lockstep_drops_nothing() {
+        let mut layers = Layers::compiled_in();
+        layers.values.insert("lockstep".into(), Value::from(true));
+        assert_eq!(Config::checked(&layers).unwrap().policy_name(), "lockstep");
+        layers.values.insert("policy".into(), Value::from("drop"));
+        assert!(Config::checked(&layers).is_err());
+    }
+
+    #[test]
+    fn venue_times_are_nanoseconds_since_midnight() {
+        for (text, ns) in [
+            ("09:30", 34_200_000_000_000),
+            ("09:30:00", 34_200_000_000_000),
+            ("09:30:01.5", 34_201_500_000_000),
+            ("00:00:00.000000001", 1),
+        ] {
+            assert_eq!(venue_time(text), Ok(ns), "{text}");
+        }
+        for text in ["", "9:30", "24:00", "09:60", "09:30:60", "09:30:00.", "09:30:00:00", "x:y"] {
+            assert!(venue_time(text).is_err(), "{text}");
+        }
+        assert_eq!(with("from", 7).unwrap().from_ns, Some(7));
+    }
+}

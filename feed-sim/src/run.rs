@@ -1,0 +1,442 @@
+//! A run, from the command line to the exit code: prepare, lock, meet the engine, watch, report.
+//!
+//! ```text
+//!   configuration ─► plan ─► source opened ─► folder ─► claim ─► clock ─► prepared ahead
+//!     ─► segments ─► lock ─► listen ─► engine attached (bounded, stoppable) ─► pinned thread
+//!     ─► engine armed ─► ARMED ─► loop; here: observers, intervals, is the engine alive
+//!     ─► DISARMED ─► files ─► join ─► claim let go
+//! ```
+//! Whatever fails before the engine is met leaves nothing behind; whatever ends the run afterwards
+//! leaves all files.
+
+use crate::ahead::{Ahead, Limits};
+use crate::args::{Args, Flags, SourceArgs};
+use crate::config::Config;
+use crate::control::{Control, Mark, Order};
+use crate::ending::Ending;
+use crate::error::{SimError, exit};
+use crate::exchange::{Exchange, Session};
+use crate::keep::Keep;
+use crate::pace::{Scale, Speed};
+use crate::pinned::{self, Done, Terms};
+use crate::plan::Plan;
+use crate::record::Recorder;
+use crate::report::{self, Facts};
+use crate::segments::{Offer, Ours};
+use crate::sink::ring::RingSink;
+use crate::source::Source;
+use crate::source::replay::{Replay, ReplaySpec};
+use crate::source::synth::{self, Synth, SynthSpec};
+use crate::spin::{Mode, Outcome, Spinner};
+use crate::status::{Counter, Phase};
+use crate::utc;
+use crate::watch::{Engine, Watch};
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime};
+use tickspin_host::clock::{self, Clock};
+use tickspin_host::process::{self, ThreadUsage};
+use tickspin_host::{cpu, memory};
+use tickspin_results::out::OutDir;
+use tickspin_results::summary::Usage;
+use tickspin_ring::region::Received;
+use tickspin_ring::rendezvous::{Listener, Role, RuntimeDir, Served};
+
+/// Between two wakes of the main thread: ten a second are few enough to share a spinner's core.
+const WAKE: Duration = Duration::from_millis(100);
+/// The same while nothing is measured yet.
+const START_WAKE: Duration = Duration::from_millis(5);
+/// Time for the clock's calibration: a bound of about 1 ppm.
+const CALIBRATION: Duration = Duration::from_millis(100);
+
+type Handle = JoinHandle<Result<Done, SimError>>;
+
+/// Runs what the command line asks for; the exit code, or why there was no run.
+///
+/// # Errors
+/// See [`SimError`]; nothing is left behind then, unless it is about a result file.
+pub fn main(args: &Args) -> Result<u8, SimError> {
+    if args.build_id {
+        print(concat!(env!("TICKSPIN_BUILD"), "\n"))?;
+        return Ok(exit::OK);
+    }
+    let Some(source) = &args.source else {
+        let line = "say where the ticks come from: synth, or replay FILE; see feed-sim --help";
+        return Err(SimError::Usage(line.to_owned()));
+    };
+    let flags = source.flags();
+    let (config, text) = Config::load(flags)?;
+    let plan = Plan::settle(&config)?;
+    if flags.print_config {
+        let name =
+            source.file().map_or("synthetic market".into(), |file| file.display().to_string());
+        print(&format!("{text}\n{}", plan.text(&config, &name, "# ")))?;
+        return Ok(exit::OK);
+    }
+    process::catch_stop_signals();
+    let is_synth = source.file().is_none();
+    let source = open(source, &config)?;
+    let folder = flags.out.clone().unwrap_or_else(|| {
+        let time = utc::compact(SystemTime::now());
+        PathBuf::from("tickspin-runs").join(format!("{time}-{}", config.name))
+    });
+    let out = OutDir::create(&folder)?;
+    let names = report::file_names();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let code = out
+        .refuse_existing(&names, flags.force)
+        .map_err(SimError::from)
+        .and_then(|()| run(flags, &config, &plan, source, is_synth, &out));
+    // Removes only what is empty and was made for this run.
+    out.abandon();
+    code
+}
+
+/// Opens the source; nothing is decoded yet.
+///
+/// # Errors
+/// A file that is missing, empty, foreign or unreadable; keys that do not belong to the source.
+pub fn open(args: &SourceArgs, config: &Config) -> Result<Source, SimError> {
+    if let Some(file) = args.file() {
+        let spec = ReplaySpec {
+            from_ns: config.from_ns,
+            rate: config.rate,
+            is_loop: config.is_loop,
+            keep_max: config.ahead as usize,
+        };
+        return Ok(Source::Replay(Box::new(Replay::open(file, spec)?)));
+    }
+    let only = "only for replay FILE: a synthetic market has no such time and no end";
+    if config.from_ns.is_some() {
+        return Err(SimError::key("from", "synth", only));
+    }
+    if config.is_loop {
+        return Err(SimError::key("loop", "synth", only));
+    }
+    let spec = SynthSpec {
+        seed: config.seed,
+        instruments: config.instruments,
+        rate: config.rate.unwrap_or(synth::RATE_DEFAULT),
+        bursts: config.bursts,
+    };
+    Ok(Source::Synth(Box::new(Synth::new(spec))))
+}
+
+/// Fills the queue of events.
+///
+/// # Errors
+/// The source's, before it has given anything.
+pub fn prepare(config: &Config, source: Source, clock: &Clock) -> Result<Ahead, SimError> {
+    let is_max = config.speed == Speed::Max;
+    let duration_ticks = config.duration.filter(|_| !is_max).map(|time| ticks_of(clock, time));
+    let limits = Limits { count: config.count, duration_ticks, warm_up: config.warm_up };
+    // A stream that is known to be short needs no larger queue.
+    let most = config.count.map_or(u64::MAX, |count| count.saturating_add(1));
+    let capacity = u64::from(config.ahead).min(most) as usize;
+    Ahead::new(source, Scale::new(*clock, config.speed), limits, capacity)
+}
+
+fn run(
+    flags: &Flags,
+    config: &Config,
+    plan: &Plan,
+    source: Source,
+    is_synth: bool,
+    out: &OutDir,
+) -> Result<u8, SimError> {
+    if !flags.json {
+        print(&plan.text(config, &source.facts().line, ""))?;
+    }
+    cpu::confine(&plan.cold)?;
+    let named = |source| SimError::Meet { run: config.name.clone(), source };
+    let dir = RuntimeDir::open().map_err(named)?;
+    let claim = dir.claim(&config.name, Role::Feed).map_err(named)?;
+    let clock = Clock::calibrate(CALIBRATION)?;
+    let mut ours = Ours::create(config, &clock)?;
+    ours.status.phase(Phase::Prepare);
+    let facts = Facts {
+        config,
+        plan,
+        clock: &clock,
+        clock_cost_ns: clock::read_cost(&clock),
+        epoch: ours.epoch(),
+        is_synth,
+    };
+    let ahead = prepare(config, source, &clock)?;
+    let comments = facts.comments(&ahead.facts().line);
+    ours.status.set(Counter::TargetCount, ahead.total().unwrap_or(0));
+    let session = Session::new(facts.epoch, config.ring_slots, config.open_orders)
+        .map_err(|source| SimError::Memory { what: "open orders", source })?;
+    let mut notes = plan.notes.clone();
+    notes.extend(got(config, plan, &ours)?);
+    ours.status.phase(Phase::WaitPeer);
+
+    let offer = ours.offer();
+    let listener = Listener::bind(&claim, env!("TICKSPIN_BUILD")).map_err(named)?;
+    let mut main = Main { config, offer, listener, control: Arc::default() };
+    let armed_by = Instant::now() + config.wait_peer;
+    let received = main.wait_for_engine(armed_by)?;
+    let reader = ours.reader.clone();
+    let (links, watched, status, tallies) = ours.join(received)?;
+    let mut watch = Watch::new(&claim, watched);
+    let spinner = Spinner {
+        sink: RingSink::new(links.events, config.policy),
+        exchange: Exchange::new(session, links.requests, links.reports, config.is_lockstep),
+        ahead,
+        recorder: Recorder::new(tallies, clock),
+        status,
+        control: Arc::clone(&main.control),
+        mode: mode(config, &clock),
+    };
+    let mut keep = Keep::begin(out.path(), reader, config.interval, &comments)?;
+    let (core, waiting, fifo) = (plan.core, plan.waiting, plan.fifo);
+    let handle = pinned::start(spinner, Terms { core, waiting, fifo, armed_by })?;
+    let ran = main.watch(handle, &mut watch, &mut keep, plan);
+    let Ran { mut outcome, usage, has_died } = match ran {
+        Ok(ran) => ran,
+        Err(error) => {
+            // Nothing was sent: nothing is left.
+            drop(keep);
+            let _ = std::fs::remove_file(out.path().join(report::HLOG));
+            return Err(error);
+        }
+    };
+    let (totals, log_failed) = keep.finish();
+    let ending = Ending::of(&mut outcome, process::stop_signal(), has_died);
+    notes.extend(noteworthy(&outcome, is_synth));
+    let words = (ending.to_string(), ending.truncated());
+    let usage = Usage { largest_gap_ns: outcome.largest_gap_ns, ..usage };
+    let part = report::part(&facts, &outcome, usage, &totals, words, notes);
+    let written = report::write_files(out, &part, &totals);
+    print(&if flags.json {
+        report::json(&part)
+    } else {
+        format!("\n{}files    {}\n", report::table(&part), out.path().display())
+    })?;
+    written?;
+    if let Some(error) = log_failed {
+        return Err(error.into());
+    }
+    if ending.exit_code() == exit::FAILURE {
+        say(&format_args!("{ending}; files in {}", out.path().display()));
+    }
+    Ok(ending.exit_code())
+}
+
+/// What the loop is to do.
+#[must_use]
+pub fn mode(config: &Config, clock: &Clock) -> Mode {
+    let is_max = config.speed == Speed::Max;
+    let wall_ticks = config.duration.filter(|_| is_max).map(|time| ticks_of(clock, time));
+    Mode { is_max, is_lockstep: config.is_lockstep, wall_ticks }
+}
+
+fn ticks_of(clock: &Clock, time: Duration) -> u64 {
+    clock.ticks_from_ns(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX))
+}
+
+/// Asks for what is optional, and says what was got.
+fn got(config: &Config, plan: &Plan, ours: &Ours) -> Result<Vec<String>, SimError> {
+    let mut notes = Vec::new();
+    if config.huge_pages {
+        let name = |has: bool| if has { "2 MiB" } else { "4 KiB" };
+        let (events, reports) = ours.has_huge_pages();
+        notes.push(format!(
+            "huge pages asked for: events ring {}, reports ring {}; set some aside with `sudo \
+             sysctl vm.nr_hugepages=64`",
+            name(events),
+            name(reports)
+        ));
+    }
+    if config.lock_memory {
+        memory::lock_all()
+            .map_err(|source| SimError::Memory { what: "everything (--lock-memory)", source })?;
+        notes.push("all memory locked, now and later (mlockall)".to_owned());
+    }
+    if let Some(priority) = plan.fifo {
+        notes.push(format!("pinned thread asked for SCHED_FIFO {priority}"));
+    }
+    Ok(notes)
+}
+
+/// What a reader of the results must know of how it went.
+fn noteworthy(outcome: &Outcome, is_synth: bool) -> Vec<String> {
+    let mut notes = Vec::new();
+    if outcome.topped_up > 0 && !is_synth {
+        notes.push(format!(
+            "{} events were prepared while the run was on: unless they came from memory, the \
+             pinned thread read the file in gaps of the schedule; give a larger --ahead",
+            outcome.topped_up
+        ));
+    }
+    if outcome.sink.gaps > 0 {
+        notes.push(format!(
+            "{} events were dropped in {} runs, each told to the engine by a Gap",
+            outcome.sink.dropped, outcome.sink.gaps
+        ));
+    }
+    if outcome.stalled > 0 {
+        notes.push(format!(
+            "{} polls took no request because a report waited for room: the engine reads its \
+             reports too slowly, or report_slots is small",
+            outcome.stalled
+        ));
+    }
+    notes
+}
+
+/// What the main thread serves and watches.
+struct Main<'a> {
+    config: &'a Config,
+    offer: Offer,
+    listener: Listener,
+    control: Arc<Control>,
+}
+
+/// What is left of a run that was armed.
+struct Ran {
+    outcome: Outcome,
+    usage: Usage,
+    has_died: bool,
+}
+
+/// What the kernel did so far: to the pinned thread, to its core, to the whole process.
+#[derive(Clone, Copy, Default)]
+struct Sample {
+    thread: ThreadUsage,
+    steal_ns: u64,
+    process_cpu_ns: u64,
+}
+
+impl Sample {
+    fn take(control: &Control, core: usize) -> Sample {
+        let thread = control.thread().and_then(|id| process::thread_usage(id).ok());
+        Sample {
+            thread: thread.unwrap_or_default(),
+            steal_ns: process::steal_ns(core).unwrap_or(0),
+            process_cpu_ns: process::process_cpu_ns(),
+        }
+    }
+
+    fn usage_since(&self, armed: &Sample, plan: &Plan) -> Usage {
+        let thread = self.thread.since(&armed.thread);
+        let all_ns = self.process_cpu_ns.saturating_sub(armed.process_cpu_ns);
+        Usage {
+            core: plan.core,
+            waiting: plan.waiting.name().to_owned(),
+            minor_faults: thread.minor_faults,
+            major_faults: thread.major_faults,
+            involuntary_switches: thread.involuntary_switches,
+            voluntary_switches: thread.voluntary_switches,
+            steal_ns: self.steal_ns.saturating_sub(armed.steal_ns),
+            largest_gap_ns: 0,
+            cold_cpu_ns: all_ns.saturating_sub(thread.cpu_ns),
+        }
+    }
+}
+
+impl Main<'_> {
+    /// One visitor, or the time.
+    fn serve(&mut self, timeout: Duration) -> Result<Served, SimError> {
+        let served = self.listener.serve(timeout, &self.offer.shares());
+        served.map_err(|source| SimError::Meet { run: self.config.name.clone(), source })
+    }
+
+    /// Serves until the engine attached: bounded, and by a signal.
+    fn wait_for_engine(&mut self, until: Instant) -> Result<Vec<Received>, SimError> {
+        loop {
+            match self.serve(WAKE)? {
+                Served::Attached(received) => return Ok(received),
+                Served::Refused(why) => say(&format_args!("sent a visitor away: {why}")),
+                Served::Nothing | Served::Observed => {}
+            }
+            if process::stop_signal() != 0 {
+                return Err(SimError::Signal(process::stop_signal()));
+            }
+            if Instant::now() >= until {
+                return Err(self.no_engine(false));
+            }
+        }
+    }
+
+    fn no_engine(&self, is_attached: bool) -> SimError {
+        let after_ms = u64::try_from(self.config.wait_peer.as_millis()).unwrap_or(u64::MAX);
+        SimError::NoEngine { run: self.config.name.clone(), after_ms, is_attached }
+    }
+
+    /// From the pinned thread's start to its end: at most ten wakes a second once it is armed.
+    fn watch(
+        &mut self,
+        handle: Handle,
+        watch: &mut Watch,
+        keep: &mut Keep,
+        plan: &Plan,
+    ) -> Result<Ran, SimError> {
+        let control = Arc::clone(&self.control);
+        let mut armed = None;
+        let mut usage = Usage::default();
+        let mut has_died = false;
+        while !handle.is_finished() {
+            match (control.mark(), &armed) {
+                (Mark::Armed, None) => {
+                    armed = Some(Sample::take(&control, plan.core));
+                    control.pass(Mark::Armed);
+                    continue;
+                }
+                (Mark::Disarmed, armed) if !control.has_passed(Mark::Disarmed) => {
+                    let now = Sample::take(&control, plan.core);
+                    usage = now.usage_since(&armed.unwrap_or_default(), plan);
+                    control.pass(Mark::Disarmed);
+                }
+                _ => {}
+            }
+            let wake = if control.mark() == Mark::Armed { WAKE } else { START_WAKE };
+            // A listener that fails is no reason to end a run.
+            if let Ok(Served::Refused(why)) = self.serve(wake) {
+                say(&format_args!("sent a visitor away: {why}"));
+            }
+            if armed.is_some() {
+                keep.tick();
+            }
+            if process::stop_signal() != 0 {
+                control.ask(Order::End);
+            }
+            if !has_died && watch.look() == Engine::Died {
+                has_died = true;
+                control.ask(Order::Abandon);
+            }
+        }
+        let defect = || io::Error::other("it panicked: a defect of ours");
+        let done = handle
+            .join()
+            .map_err(|_| SimError::System { doing: "run the pinned thread", source: defect() })??;
+        match done {
+            Done::Ran(outcome) => Ok(Ran { outcome: *outcome, usage, has_died }),
+            Done::NotArmed => Err(self.no_engine(true)),
+            Done::Asked if !has_died => Err(SimError::Signal(process::stop_signal())),
+            Done::PeerGone | Done::Asked => Err(SimError::Foreign {
+                segment: "process".to_owned(),
+                why: "it was gone before it was armed; see its own messages".to_owned(),
+            }),
+        }
+    }
+}
+
+/// Text on standard output.
+///
+/// # Errors
+/// Nobody reads it ([`SimError::Print`]); a closed pipe is success by its exit code.
+pub fn print(text: &str) -> Result<(), SimError> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if !process::is_closed_pipe(&error) => Err(SimError::Print(error)),
+        _ => Ok(()),
+    }
+}
+
+/// One line on standard error. Whoever started us may be dead and the pipe closed: the run goes on.
+fn say(line: &dyn std::fmt::Display) {
+    let _ = writeln!(io::stderr(), "feed-sim: {line}");
+}

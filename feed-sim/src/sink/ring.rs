@@ -1,0 +1,220 @@
+//! Into the shared ring: stamped right before it is published, one by one or a batch at a time.
+//!
+//! | policy | ring full |
+//! |---|---|
+//! | `wait` | the event stays where it is; the caller comes again |
+//! | `drop` | it is dropped and counted; dropping goes on until an eighth of the ring is free, then a `Gap` names what is missing, then sending goes on |
+//!
+//! Dropping in runs rather than one by one: a gap an event would fill the ring with gaps. A `Gap`
+//! is an event of ours, outside the schedule: sent, not measured.
+//!
+//! The `sent` stamp of a batch is read once, before its first slot is written; the batch becomes
+//! visible with its last store, at most some hundred nanoseconds later. That only happens at
+//! `--speed max`, where waiting in the ring is thousands of times longer.
+
+use crate::ahead::Prepared;
+use crate::args::PolicyName;
+use crate::pace::stamp;
+use tickspin_host::clock::ticks;
+use tickspin_ring::Producer;
+use tickspin_wire::event::{Event, Kind, flag};
+use tickspin_wire::num::Side;
+
+/// What became of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Offered {
+    /// Published.
+    Sent {
+        /// Its ring sequence.
+        seq: u64,
+        /// Its send stamp.
+        ticks: u64,
+        /// How late it was, ticks.
+        lag: u64,
+    },
+    /// Dropped for good, counted.
+    Dropped,
+    /// No room, and the policy is to wait.
+    Full,
+}
+
+/// A run of dropped events that the engine has not been told of.
+#[derive(Clone, Copy, Debug)]
+struct Missing {
+    first: u64,
+    count: u64,
+}
+
+/// Counts of the sink.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SinkStats {
+    /// Published, `End` not counted.
+    pub published: u64,
+    /// Of these: not measured.
+    pub warm_up: u64,
+    /// Not published: the ring was full.
+    pub dropped: u64,
+    /// `Gap` events, in `published` and `warm_up`.
+    pub gaps: u64,
+    /// Lags that did not fit.
+    pub lag_saturated: u64,
+}
+
+/// The events ring, seen from its writing end.
+pub struct RingSink {
+    producer: Producer,
+    policy: PolicyName,
+    /// Sequence of the next event within the feed session, from 1.
+    session_seq: u64,
+    missing: Option<Missing>,
+    stats: SinkStats,
+}
+
+impl RingSink {
+    /// Over a ring that is not running yet.
+    #[must_use]
+    pub fn new(producer: Producer, policy: PolicyName) -> RingSink {
+        RingSink { producer, policy, session_seq: 1, missing: None, stats: SinkStats::default() }
+    }
+
+    /// Counts so far.
+    #[must_use]
+    pub fn stats(&self) -> &SinkStats {
+        &self.stats
+    }
+
+    /// The ring itself, for its states and signs of life.
+    #[inline]
+    pub fn producer(&mut self) -> &mut Producer {
+        &mut self.producer
+    }
+
+    /// Sequence of the last event published.
+    #[must_use]
+    pub fn last_seq(&self) -> u64 {
+        self.producer.next_seq() - 1
+    }
+
+    /// Offers one event. `gap` hears of a `Gap` that goes before it: (sequence, stamp).
+    #[inline]
+    pub fn offer(
+        &mut self,
+        prepared: &Prepared,
+        intended: u64,
+        gap: impl FnOnce(u64, u64),
+    ) -> Offered {
+        if let Some(missing) = self.missing {
+            if !self.is_roomy() {
+                return self.drop_one();
+            }
+            if let Some((seq, ticks)) = self.tell_gap(missing, prepared.event.exchange_ns) {
+                gap(seq, ticks);
+            }
+        }
+        let mut event = prepared.event;
+        if !self.producer.has_room() {
+            return match self.policy {
+                PolicyName::Wait => Offered::Full,
+                PolicyName::Drop => self.drop_one(),
+            };
+        }
+        let ticks = ticks();
+        let lag = stamp(&mut event, ticks, intended);
+        let Some(seq) = self.producer.try_publish(&event.to_words()) else {
+            return Offered::Full;
+        };
+        count(&mut self.stats, &mut self.session_seq, &event);
+        Offered::Sent { seq, ticks, lag }
+    }
+
+    /// Offers up to `most` events, of which the first was taken up at `taken_up` and the others
+    /// now. Returns (first sequence, stamp, how many).
+    #[inline]
+    pub fn offer_batch<'a>(
+        &mut self,
+        most: u32,
+        taken_up: u64,
+        events: impl Fn(u32) -> Option<&'a Prepared>,
+    ) -> Option<(u64, u64, u32)> {
+        if self.missing.is_some() {
+            return None;
+        }
+        let mut batch = self.producer.reserve(most)?;
+        let (first, len) = (batch.first_seq(), batch.len());
+        let ticks = ticks();
+        let (mut stats, mut session_seq) = (self.stats, self.session_seq);
+        for index in 0..len {
+            // The caller has as many as it asked room for.
+            let prepared = events(index)?;
+            let mut event = prepared.event;
+            stamp(&mut event, ticks, if index == 0 { taken_up } else { ticks });
+            count(&mut stats, &mut session_seq, &event);
+            batch.write(index, &event.to_words());
+        }
+        batch.commit();
+        (self.stats, self.session_seq) = (stats, session_seq);
+        Some((first, ticks, len))
+    }
+
+    /// Publishes `End`; `None` when there is no room. What was dropped before it is told first.
+    pub fn end(&mut self, exchange_ns: u64) -> Option<u64> {
+        if let Some(missing) = self.missing {
+            self.tell_gap(missing, exchange_ns)?;
+        }
+        let mut end = own_event(Kind::End, exchange_ns);
+        stamp(&mut end, ticks(), u64::MAX);
+        self.producer.try_publish(&end.to_words())
+    }
+
+    #[cold]
+    fn drop_one(&mut self) -> Offered {
+        let missing = self.missing.get_or_insert(Missing { first: self.session_seq, count: 0 });
+        missing.count += 1;
+        self.session_seq += 1;
+        self.stats.dropped += 1;
+        self.producer.count_error();
+        Offered::Dropped
+    }
+
+    /// An eighth of the ring is free, at least room for a gap and an event.
+    #[cold]
+    fn is_roomy(&mut self) -> bool {
+        let used = self.last_seq() - self.producer.consumer_position();
+        let slots = u64::from(self.producer.slots());
+        slots - used.min(slots) >= (slots / 8).max(2)
+    }
+
+    #[cold]
+    fn tell_gap(&mut self, missing: Missing, exchange_ns: u64) -> Option<(u64, u64)> {
+        let mut gap = own_event(Kind::Gap, exchange_ns);
+        (gap.order_id, gap.second_id) = (missing.first, missing.count);
+        let ticks = ticks();
+        stamp(&mut gap, ticks, ticks);
+        let seq = self.producer.try_publish(&gap.to_words())?;
+        self.missing = None;
+        self.stats.published += 1;
+        self.stats.warm_up += 1;
+        self.stats.gaps += 1;
+        Some((seq, ticks))
+    }
+}
+
+/// One more event is published.
+#[inline]
+fn count(stats: &mut SinkStats, session_seq: &mut u64, event: &Event) {
+    stats.published += 1;
+    stats.warm_up += u64::from(event.is_warm_up());
+    stats.lag_saturated += u64::from(event.flags & flag::LAG_SATURATED != 0);
+    let is_start = event.kind_side & 0x3F == Kind::SessionStart as u8;
+    *session_seq = if is_start { 1 } else { *session_seq + 1 };
+}
+
+/// An event of the feed itself: complete, never measured.
+fn own_event(kind: Kind, exchange_ns: u64) -> Event {
+    Event {
+        exchange_ns,
+        kind_side: Event::pack(kind, Side::None),
+        flags: flag::COMPLETE | flag::WARM_UP,
+        ..Event::EMPTY
+    }
+}

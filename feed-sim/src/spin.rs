@@ -1,0 +1,500 @@
+//! The pinned loop: one core paces the events and is the exchange.
+//!
+//! ```text
+//!   ┌─► requests: stamp, answer ─► due? send ─► reports that wait ─► slack? prepare one more ─┐
+//!   └──────────────────────────────── one turn ◄──────────────────────────────────────────────┘
+//! ```
+//! **Requests come first in every turn**, so the clock of their arrival is as fine as a turn, and
+//! they are drained while the loop waits for the due instant or for room. Sending never waits: an
+//! event that finds no room is offered again in the next turn.
+//!
+//! **Preparing ahead** happens only in turns in which nothing else did: in long gaps of the
+//! schedule, or in short ones once half of the queue is used up, or when the queue is empty.
+//!
+//! **At `--speed max`** events go one by one while requests are coming in, in batches otherwise.
+//!
+//! **Lock-step**: after event N the loop waits until the engine has finished it, fills what N's
+//! touch has reached, then answers all requests, and only then sends N+1. So every report that the
+//! engine finds before N+1 is one that applies after N, in the same order in every run.
+//!
+//! Between armed and disarmed the thread makes no system call, allocates nothing and takes no page
+//! fault, unless it waits by yielding, or prepares ahead from a file (said in the report).
+
+use crate::ahead::{Ahead, Prepared};
+use crate::control::{Control, Order};
+use crate::error::SimError;
+use crate::exchange::{Exchange, SessionStats};
+use crate::pace::{AT_ONCE, Pace};
+use crate::record::Recorder;
+use crate::sink::ring::{Offered, RingSink, SinkStats};
+use crate::source::SourceFacts;
+use crate::status::{Counter, Phase, Status};
+use std::sync::Arc;
+use tickspin_host::clock::ticks;
+use tickspin_host::wait::Wait;
+use tickspin_ring::State;
+
+/// Requests taken in one turn, at most: the due instant is not to be missed by more than some µs.
+const REQUESTS_PER_TURN: u32 = 16;
+/// Events of a batch, at most: long enough that the first slot's line travels once for many, short
+/// enough that a request waits some 200 ns only.
+const BATCH: u32 = 32;
+/// Events prepared at once when the queue has run dry.
+const STARVED_BATCH: usize = 64;
+/// Gaps of the schedule that are long enough to prepare an event in, ns: any source may be asked
+/// in a long one (a block of a file is read and unpacked in some 50 µs); in a short one when the
+/// queue is half empty.
+const LONG_SLACK_NS: u64 = 200_000;
+const SHORT_SLACK_NS: u64 = 1_000;
+/// Turns between two rounds of housekeeping (counters, signs of life): some 20 µs.
+const HOUSE_TURNS: u64 = 1_024;
+/// Rounds of housekeeping between two computations of the achieved rate.
+const RATE_ROUNDS: u64 = 64;
+/// Longest wait for the last requests and for room for `End`, ns.
+const DRAIN_NS: u64 = 5_000_000_000;
+
+/// What the loop runs on.
+pub struct Spinner {
+    /// Where events go.
+    pub sink: RingSink,
+    /// Where requests come from.
+    pub exchange: Exchange,
+    /// What is sent.
+    pub ahead: Ahead,
+    /// What is counted.
+    pub recorder: Recorder,
+    /// What observers see.
+    pub status: Status,
+    /// What cold wants.
+    pub control: Arc<Control>,
+    /// How.
+    pub mode: Mode,
+}
+
+/// How the loop runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mode {
+    /// No schedule.
+    pub is_max: bool,
+    /// One event at a time.
+    pub is_lockstep: bool,
+    /// At speed max: longest run on the wall clock, ticks.
+    pub wall_ticks: Option<u64>,
+}
+
+/// Why the stream ended.
+#[derive(Debug)]
+pub enum Ended {
+    /// The source, the count or the duration came to its end.
+    Stream,
+    /// Cold asked for it: a signal.
+    Asked,
+    /// The engine halted its requests first.
+    EngineLeft(State),
+    /// The engine is dead.
+    EngineDied,
+    /// The engine wrote what no honest engine writes.
+    Foreign,
+    /// The source is cut or damaged here.
+    SourceFailed(SimError),
+}
+
+/// What is left of a run.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Why the stream ended.
+    pub ended: Ended,
+    /// Counts of the events.
+    pub sink: SinkStats,
+    /// Counts of the orders.
+    pub session: SessionStats,
+    /// Hash of orders, lock-step.
+    pub orders_hash: Option<String>,
+    /// About the source.
+    pub source: SourceFacts,
+    /// Turns in which the ring was full and the schedule slipped.
+    pub full_turns: u64,
+    /// Polls of requests skipped because a report waited for room.
+    pub stalled: u64,
+    /// Events prepared while the run was on.
+    pub topped_up: u64,
+    /// Send stamps of the first and the last measured event, ticks.
+    pub measured: Option<(u64, u64)>,
+    /// Turns.
+    pub turns: u64,
+    /// Longest turn, ns.
+    pub largest_gap_ns: u64,
+    /// The engine halted its requests, and all of them were answered.
+    pub is_drained: bool,
+}
+
+/// What the loop remembers between turns.
+#[derive(Debug, Default)]
+struct Course {
+    pace: Pace,
+    full_turns: u64,
+    measured: Option<(u64, u64)>,
+    /// Latest venue time sent.
+    exchange_ns: u64,
+    house_rounds: u64,
+    /// When the run is over at speed max, ticks.
+    wall_end: Option<u64>,
+    long_slack: u64,
+    short_slack: u64,
+}
+
+impl Spinner {
+    /// From the first event to the last answer. Returns when everything is halted.
+    pub fn run<W: Wait>(mut self, wait: &mut W) -> Outcome {
+        let clock = *self.recorder.clock();
+        let now = ticks();
+        let mut course = Course {
+            wall_end: self.mode.wall_ticks.map(|length| now.saturating_add(length)),
+            long_slack: clock.ticks_from_ns(LONG_SLACK_NS),
+            short_slack: clock.ticks_from_ns(SHORT_SLACK_NS),
+            ..Course::default()
+        };
+        self.status.phase(Phase::Run);
+        self.exchange.run();
+        self.sink.producer().run();
+        self.recorder.begin(now);
+        let ended = if self.mode.is_lockstep {
+            self.lockstep(&mut course, wait)
+        } else {
+            self.pump(&mut course, wait)
+        };
+        self.status.phase(Phase::Drain);
+        let is_drained = self.drain(&ended, &mut course, wait);
+        self.house(&mut course);
+        self.rate(&course);
+        self.status.phase(Phase::Done);
+        self.status.set(Counter::Reversals, self.ahead.facts().reversals);
+        Outcome {
+            ended,
+            sink: *self.sink.stats(),
+            session: *self.exchange.stats(),
+            orders_hash: self.exchange.orders_hash(),
+            source: self.ahead.facts(),
+            full_turns: course.full_turns,
+            stalled: self.exchange.stalled(),
+            topped_up: self.ahead.topped_up(),
+            measured: course.measured,
+            turns: self.recorder.turns(),
+            largest_gap_ns: self.recorder.largest_gap_ns(),
+            is_drained,
+        }
+    }
+
+    fn pump<W: Wait>(&mut self, course: &mut Course, wait: &mut W) -> Ended {
+        loop {
+            let now = ticks();
+            let taken = self.begin_turn(now);
+            if let Some(ended) = self.look_around(now, course) {
+                return ended;
+            }
+            let Some(front) = self.ahead.front() else {
+                if self.ahead.is_exhausted() {
+                    return self.end_of_stream();
+                }
+                (0..STARVED_BATCH).for_each(|_| self.ahead.top_up());
+                continue;
+            };
+            let intended = course.pace.intended(front.offset, now);
+            if now >= intended {
+                let is_gone = if self.mode.is_max && taken == 0 {
+                    self.send_batch(course, intended)
+                } else {
+                    self.send_one(course, intended)
+                };
+                if !is_gone {
+                    course.full_turns += 1;
+                    wait.idle();
+                }
+            } else if taken == 0 {
+                let slack = intended - now;
+                let is_time = slack > course.long_slack
+                    || (slack > course.short_slack && self.ahead.is_low());
+                if is_time && !self.ahead.is_exhausted() {
+                    self.ahead.top_up();
+                } else {
+                    wait.idle();
+                }
+            }
+        }
+    }
+
+    fn lockstep<W: Wait>(&mut self, course: &mut Course, wait: &mut W) -> Ended {
+        loop {
+            let now = ticks();
+            self.recorder.turn(now);
+            if let Some(ended) = self.look_around(now, course) {
+                return ended;
+            }
+            let Some(&front) = self.ahead.front() else {
+                if self.ahead.is_exhausted() {
+                    return self.end_of_stream();
+                }
+                (0..STARVED_BATCH).for_each(|_| self.ahead.top_up());
+                continue;
+            };
+            let intended = course.pace.intended(front.offset, now);
+            if now < intended {
+                wait.idle();
+                continue;
+            }
+            let Offered::Sent { seq, ticks, lag } = self.sink.offer(&front, intended, |_, _| {})
+            else {
+                course.full_turns += 1;
+                wait.idle();
+                continue;
+            };
+            self.note_sent(course, &front, seq, ticks, lag);
+            self.ahead.pop(1);
+            course.pace.next();
+            if let Some(ended) = self.wait_for(seq, course, wait) {
+                return ended;
+            }
+            self.exchange.session().on_market(&front.event, front.touch);
+            if let Some(ended) = self.answer_all(course, wait) {
+                return ended;
+            }
+            self.ahead.top_up();
+        }
+    }
+
+    /// Until the engine has finished event `seq`.
+    fn wait_for<W: Wait>(&mut self, seq: u64, course: &mut Course, wait: &mut W) -> Option<Ended> {
+        while self.sink.producer().consumer_position() < seq {
+            let now = ticks();
+            self.recorder.turn(now);
+            // Asked to end, the event on its way is finished first.
+            match self.look_around(now, course) {
+                None | Some(Ended::Asked | Ended::Stream) => {}
+                ended => return ended,
+            }
+            wait.idle();
+        }
+        None
+    }
+
+    /// Until the requests ring and the outbox are empty.
+    fn answer_all<W: Wait>(&mut self, course: &mut Course, wait: &mut W) -> Option<Ended> {
+        loop {
+            let now = ticks();
+            let taken = self.begin_turn(now);
+            if taken == 0 && self.exchange.flush() {
+                return None;
+            }
+            match self.look_around(now, course) {
+                None | Some(Ended::Asked | Ended::Stream) => {}
+                ended => return ended,
+            }
+            if taken == 0 {
+                wait.idle();
+            }
+        }
+    }
+
+    /// Requests first. Returns how many came.
+    #[inline]
+    fn begin_turn(&mut self, now: u64) -> u32 {
+        let Spinner { exchange, recorder, .. } = self;
+        recorder.turn(now);
+        exchange.poll(REQUESTS_PER_TURN, |timing| recorder.request(timing))
+    }
+
+    /// What else may end the stream, and housekeeping now and then.
+    #[inline]
+    fn look_around(&mut self, now: u64, course: &mut Course) -> Option<Ended> {
+        if self.exchange.is_foreign() {
+            return Some(Ended::Foreign);
+        }
+        if self.recorder.turns().is_multiple_of(HOUSE_TURNS) {
+            self.house(course);
+            if self.sink.producer().peer_is_foreign() {
+                return Some(Ended::Foreign);
+            }
+            if let Some(state) = self.exchange.ended() {
+                return Some(Ended::EngineLeft(state));
+            }
+        }
+        match self.control.order() {
+            Order::None => {}
+            Order::End => return Some(Ended::Asked),
+            Order::Abandon => return Some(Ended::EngineDied),
+        }
+        match course.wall_end {
+            Some(end) if now >= end => Some(Ended::Stream),
+            _ => None,
+        }
+    }
+
+    #[cold]
+    fn end_of_stream(&mut self) -> Ended {
+        self.ahead.take_fault().map_or(Ended::Stream, Ended::SourceFailed)
+    }
+
+    /// Offers the front. False when it has to stay.
+    #[inline]
+    fn send_one(&mut self, course: &mut Course, intended: u64) -> bool {
+        let Some(&front) = self.ahead.front() else { return false };
+        let Spinner { sink, exchange, .. } = self;
+        let offered = sink.offer(&front, intended, |seq, ticks| {
+            exchange.session().on_sent(seq, ticks, false);
+        });
+        match offered {
+            Offered::Full => return false,
+            Offered::Dropped => {}
+            Offered::Sent { seq, ticks, lag } => self.note_sent(course, &front, seq, ticks, lag),
+        }
+        self.exchange.session().on_market(&front.event, front.touch);
+        self.exchange.flush();
+        self.ahead.pop(1);
+        course.pace.next();
+        true
+    }
+
+    /// Offers as many as there is room for; falls back to one where a batch cannot be had.
+    #[inline]
+    fn send_batch(&mut self, course: &mut Course, taken_up: u64) -> bool {
+        let most = BATCH.min(u32::try_from(self.ahead.len()).unwrap_or(BATCH));
+        let Spinner { sink, ahead, .. } = self;
+        let sent = sink.offer_batch(most, taken_up, |index| ahead.get(u64::from(index)));
+        let Some((first, ticks, len)) = sent else { return self.send_one(course, taken_up) };
+        for index in 0..len {
+            let Some(&prepared) = self.ahead.get(u64::from(index)) else { break };
+            let lag = if index == 0 { ticks.saturating_sub(taken_up) } else { 0 };
+            self.note_sent(course, &prepared, first + u64::from(index), ticks, lag);
+            self.exchange.session().on_market(&prepared.event, prepared.touch);
+        }
+        self.exchange.flush();
+        self.ahead.pop(u64::from(len));
+        course.pace.next();
+        true
+    }
+
+    /// After departure: what the exchange end and the histograms need of it.
+    #[inline]
+    fn note_sent(
+        &mut self,
+        course: &mut Course,
+        prepared: &Prepared,
+        seq: u64,
+        ticks: u64,
+        lag: u64,
+    ) {
+        let is_measured = !prepared.event.is_warm_up();
+        self.exchange.session().on_sent(seq, ticks, is_measured);
+        course.exchange_ns = prepared.event.exchange_ns;
+        if is_measured {
+            self.recorder.lag(lag);
+            let first = course.measured.map_or(ticks, |(first, _)| first);
+            course.measured = Some((first, ticks));
+        }
+    }
+
+    /// `End`, then answers until the engine has halted its requests; bounded. True: it has.
+    fn drain<W: Wait>(&mut self, ended: &Ended, course: &mut Course, wait: &mut W) -> bool {
+        let deadline = ticks().saturating_add(self.recorder.clock().ticks_from_ns(DRAIN_NS));
+        let is_alone = matches!(ended, Ended::EngineDied | Ended::Foreign);
+        let mut end_seq = None;
+        let is_drained = loop {
+            if is_alone {
+                break false;
+            }
+            if end_seq.is_none()
+                && let Some(seq) = self.sink.end(course.exchange_ns)
+            {
+                end_seq = Some(seq);
+                // Noted, so that a last request may name it as its cause.
+                self.exchange.session().on_sent(seq, ticks(), false);
+                self.close_events(ended);
+            }
+            let now = ticks();
+            let taken = self.begin_turn(now);
+            if self.exchange.ended().is_some() && self.exchange.flush() {
+                break true;
+            }
+            let is_over = now > deadline || self.control.order() == Order::Abandon;
+            if is_over || self.exchange.is_foreign() {
+                break false;
+            }
+            if self.recorder.turns().is_multiple_of(HOUSE_TURNS) {
+                self.house(course);
+            }
+            if taken == 0 {
+                wait.idle();
+            }
+        };
+        self.close_events(ended);
+        self.exchange.halt();
+        is_drained
+    }
+
+    fn close_events(&mut self, ended: &Ended) {
+        match ended {
+            Ended::Foreign | Ended::SourceFailed(_) => self.sink.producer().fail(),
+            _ => self.sink.producer().halt(),
+        }
+    }
+
+    /// Counters and signs of life: stores only.
+    fn house(&mut self, course: &mut Course) {
+        self.sink.producer().beat();
+        self.exchange.beat();
+        let (sink, session) = (*self.sink.stats(), *self.exchange.stats());
+        for (counter, value) in [
+            (Counter::Sent, sink.published + sink.dropped),
+            (Counter::SentWarmUp, sink.warm_up),
+            (Counter::Dropped, sink.dropped),
+            (Counter::Requests, session.requests),
+            (Counter::Acknowledged, session.acknowledged),
+            (Counter::Filled, session.filled),
+            (Counter::Rejected, session.rejected),
+            (Counter::Cancelled, session.cancelled),
+            (Counter::Reports, session.reports),
+            (Counter::ReportsStalled, self.exchange.stalled()),
+            (Counter::LagSaturated, sink.lag_saturated),
+            (Counter::Turns, self.recorder.turns()),
+            (Counter::LargestGapNs, self.recorder.largest_gap_ns()),
+            (Counter::Foreign, session.foreign),
+            (Counter::LastSeq, self.sink.last_seq()),
+        ] {
+            self.status.set(counter, value);
+        }
+        course.house_rounds += 1;
+        if course.house_rounds.is_multiple_of(RATE_ROUNDS) {
+            self.rate(course);
+        }
+    }
+
+    fn rate(&mut self, course: &Course) {
+        let sink = self.sink.stats();
+        let measured = sink.published - sink.warm_up;
+        let span_ns = course
+            .measured
+            .map_or(0, |(first, last)| self.recorder.clock().ns(last.saturating_sub(first)));
+        self.status.set(Counter::AchievedRateMps, rate_mps(measured, span_ns));
+    }
+}
+
+/// Thousandths of an event a second: `count` events whose first and last are `span_ns` apart.
+#[must_use]
+pub fn rate_mps(count: u64, span_ns: u64) -> u64 {
+    let gaps = u128::from(count.saturating_sub(1)) * 1_000_000_000_000;
+    gaps.checked_div(u128::from(span_ns)).map_or(0, |rate| u64::try_from(rate).unwrap_or(u64::MAX))
+}
+
+/// An offset that means "at once" is never a number of ticks.
+const _: () = assert!(AT_ONCE == u64::MAX);
+
+#[cfg(test)]
+mod tests {
+    use super::rate_mps;
+
+    #[test]
+    fn the_achieved_rate_counts_gaps_between_events() {
+        assert_eq!(rate_mps(1_001, 1_000_000_000), 1_000_000);
+        assert_eq!((rate_mps(0, 5), rate_mps(1, 0), rate_mps(9, 0)), (0, 0, 0));
+    }
+}
