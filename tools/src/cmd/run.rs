@@ -165,8 +165,7 @@ pub enum Policy {
 pub fn run(args: &Args) -> Outcome {
     let job = job::Job::prepare(args)?;
     let outcome = watch::run(&job);
-    // Removes only what this run made and left empty.
-    job.out.abandon();
+    job.clean_up();
     outcome
 }
 

@@ -40,7 +40,7 @@ pub(super) struct Job<'a> {
     /// How complaints name the parts of the configuration: the file's path, what to say instead.
     pub(super) aliases: Vec<(String, String)>,
     /// Removed with the job.
-    _parts: Vec<PartFile>,
+    parts: Vec<PartFile>,
 }
 
 impl<'a> Job<'a> {
@@ -103,7 +103,7 @@ impl<'a> Job<'a> {
             engine: Vec::new(),
             rate: args.rate,
             aliases,
-            _parts: parts,
+            parts,
         };
         let said = Said { feed: config.feed.as_ref() };
         job.rate = said.rate(args);
@@ -111,6 +111,12 @@ impl<'a> Job<'a> {
         job.feed = job.feed_arguments(feed_config, is_bounded);
         job.engine = job.engine_arguments(engine_config);
         Ok(job)
+    }
+
+    /// Removes the parts of the configuration, and the folders that this run made and left empty.
+    pub(super) fn clean_up(self) {
+        drop(self.parts);
+        self.out.abandon();
     }
 
     fn feed_arguments(&self, config: Option<PathBuf>, is_bounded: bool) -> Vec<OsString> {
