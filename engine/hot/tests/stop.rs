@@ -87,7 +87,7 @@ fn a_stop_signal_closes_the_gate_and_leaves_in_time() {
     events.push(event(Kind::End, InstrumentId::ALL.0));
     let left = run(&events, 10, 2);
     assert_eq!((left.outcome.ended, left.outcome.signal), (Ended::End, 2));
-    assert_eq!(left.counter("received"), 503);
+    assert_eq!(left.counter("received"), 502);
     // The flag is looked at every 64 events; after that no new order.
     let sent = left.requests.len();
     assert!((11..=65).contains(&sent), "{sent}");

@@ -73,6 +73,11 @@ where
         if is_largest {
             self.notice_gap(cause.seq);
         }
+        if matches!(tick.kind, Kind::End) {
+            // The feed's last word is no event of the stream: neither counted nor measured.
+            self.record.stats.received -= 1;
+            return Some(Ended::End);
+        }
         if tick.event.is_warm_up() {
             self.record.stats.received_warm_up += 1;
         } else {
@@ -86,7 +91,7 @@ where
                 self.notify(Notice::Slowest { seq: cause.seq, service_ns });
             }
         }
-        matches!(tick.kind, Kind::End).then_some(Ended::End)
+        None
     }
 
     /// One wish through gate and encoder. True where it left.
