@@ -15,7 +15,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// The line, or nothing.
 pub(super) struct Progress {
-    line: Option<(ProgressBar, Instant)>,
+    line: Option<ProgressBar>,
+    /// When the first event was seen, and how many there were.
+    first: Option<(Instant, u64)>,
     look: Option<Look>,
     looked: Option<Instant>,
 }
@@ -29,14 +31,14 @@ impl Progress {
             if let Ok(style) = ProgressStyle::with_template("{elapsed_precise} {wide_msg}") {
                 bar.set_style(style);
             }
-            (bar, Instant::now())
+            bar
         });
-        Progress { line, look: None, looked: None }
+        Progress { line, first: None, look: None, looked: None }
     }
 
     /// Draws it anew.
     pub(super) fn tick(&mut self, job: &Job<'_>) {
-        let Some((bar, began)) = &self.line else { return };
+        let Some(bar) = &self.line else { return };
         let is_whole = self.look.as_ref().is_some_and(|look| look.ring("requests").is_some());
         if !is_whole && self.looked.is_none_or(|at| at.elapsed() >= LOOK_EVERY) {
             self.looked = Some(Instant::now());
@@ -45,7 +47,12 @@ impl Progress {
         let Some(look) = &self.look else { return };
         let Some(events) = look.ring("events") else { return };
         let sent = events.live().cursor;
-        let rate = sent as f64 / began.elapsed().as_secs_f64().max(0.1);
+        if self.first.is_none() && sent > 0 {
+            self.first = Some((Instant::now(), sent));
+        }
+        let rate = self.first.map_or(0.0, |(began, first)| {
+            (sent - first.min(sent)) as f64 / began.elapsed().as_secs_f64().max(0.1)
+        });
         let orders = look.ring("requests").map_or(0, |ring| ring.live().cursor);
         bar.set_message(format!(
             "{} events, {}/s, {} waiting, {} orders",
@@ -54,12 +61,11 @@ impl Progress {
             grouped(look.depth("events").unwrap_or(0)),
             grouped(orders),
         ));
-        bar.tick();
     }
 
     /// Takes the line away.
     pub(super) fn clear(&mut self) {
-        if let Some((bar, _)) = self.line.take() {
+        if let Some(bar) = self.line.take() {
             bar.finish_and_clear();
         }
     }
