@@ -89,7 +89,7 @@ pub struct Args {
     #[arg(long)]
     pub lockstep: bool,
 
-    /// Name of the run [default: run-<process number>]
+    /// Name of the run [default: run-PID]
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
 
@@ -117,7 +117,7 @@ pub struct Args {
     #[arg(long)]
     pub no_probe: bool,
 
-    /// Folder for the result files [default: tickspin-runs/<time>-<name>]
+    /// Folder for the result files [default: tickspin-runs/TIME-NAME]
     #[arg(short = 'o', long = "out", value_name = "DIR")]
     pub out: Option<PathBuf>,
 
