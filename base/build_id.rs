@@ -71,7 +71,9 @@ fn first_line(program: &str, arguments: &[&str]) -> String {
         .output()
         .ok()
         .filter(|output| output.status.success())
-        .and_then(|output| String::from_utf8_lossy(&output.stdout).lines().next().map(str::to_owned))
+        .and_then(|output| {
+            String::from_utf8_lossy(&output.stdout).lines().next().map(str::to_owned)
+        })
         .unwrap_or_default()
 }
 

@@ -153,6 +153,17 @@ fn lock_limit_bytes() -> u64 {
     limit.rlim_cur
 }
 
+/// Asks for the cache line of `slice[index]`, to write or to read soon; beyond the end nothing
+/// happens. A hint: about a nanosecond, never a fault, never a wait.
+#[inline(always)]
+pub fn prefetch<T>(slice: &[T], index: usize) {
+    if let Some(item) = slice.get(index) {
+        let line = core::ptr::from_ref(item).cast();
+        // SAFETY: a prefetch is a hint that faults on no address; this one is valid anyway.
+        unsafe { core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_T0 }>(line) };
+    }
+}
+
 /// Makes every page of a slice present and writable; contents stay as they are.
 ///
 /// By `MADV_POPULATE_WRITE` (Linux 5.14), else by reading and writing back one element a page.

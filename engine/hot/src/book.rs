@@ -269,6 +269,7 @@ impl<'m> Book<'m> {
         slot.orders += 1;
         self.used = self.used.max(instrument.index() + 1);
         self.table.insert(at, entry);
+        self.table.fetch_after(entry.id);
         self.stats.orders += 1;
         self.stats.orders_peak = self.stats.orders_peak.max(self.stats.orders);
         Change { effect: Effect::Changed, is_top, instrument }
