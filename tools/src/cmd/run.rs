@@ -93,7 +93,7 @@ pub struct Args {
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
 
-    /// Configuration with the tables [feed] and [engine]
+    /// Configuration: a table for each program, feed and engine
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
