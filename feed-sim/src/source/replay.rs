@@ -8,7 +8,9 @@
 //!
 //! **Time** is the venue's. One that runs backwards is clamped to the latest seen, and counted.
 //! What lies before `--from` is given at once and unpaced; the pace counts from the first tick at
-//! or after it. With a rate instead of the recorded pace, paced ticks are evenly spaced.
+//! or after it. Without `--from` it counts from the first message about an order or a trade: a day
+//! begins with hours of directory messages, seconds apart, that nobody wants to sit through
+//! (`--from 0` does). With a rate instead of the recorded pace, paced ticks are evenly spaced.
 //!
 //! **Rounds**: times of later rounds are shifted so that they go on where the last one ended; an
 //! engine that ages its orders by event time must not see it fall back by a day. A round that fits
@@ -185,9 +187,13 @@ impl Replay {
         }
         self.book.apply(&event);
         let touch = self.book.touch(event.instrument);
-        let due = match self.spec.from_ns {
-            Some(from_ns) if event.exchange_ns < from_ns => Due::AtOnce,
-            _ => {
+        let is_early = match self.spec.from_ns {
+            Some(from_ns) => event.exchange_ns < from_ns,
+            None => self.origin_ns.is_none() && !is_of_orders(&event),
+        };
+        let due = match is_early {
+            true => Due::AtOnce,
+            false => {
                 let origin_ns = *self.origin_ns.get_or_insert(event.exchange_ns);
                 Due::After(event.exchange_ns - origin_ns)
             }
@@ -252,6 +258,11 @@ impl Replay {
         };
         Tick { event, touch: Touch::NONE, due: self.paced(0) }
     }
+}
+
+/// About an order or a trade: what a recording is played for.
+fn is_of_orders(event: &Event) -> bool {
+    event.kind().is_some_and(|kind| (kind as u8) < Kind::Status as u8)
 }
 
 /// The session of a round: its number in eight digits, as venues name theirs.
