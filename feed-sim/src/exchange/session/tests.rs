@@ -139,8 +139,7 @@ fn a_replacement_takes_the_old_orders_place_or_leaves_it_standing() {
     let mut session = session();
     send(&mut session, new(1, Side::Bid, 98));
     assert_eq!(send(&mut session, replace(2, 1, Side::Bid, 99)), [(Replaced, 2, 99, 10)]);
-    let post_only =
-        Request { flags: request_flag::POST_ONLY, ..replace(3, 2, Side::Bid, 101) };
+    let post_only = Request { flags: request_flag::POST_ONLY, ..replace(3, 2, Side::Bid, 101) };
     assert_eq!(reason(&mut session, post_only), Reason::WouldTrade);
     assert_eq!(reason(&mut session, replace(4, 1, Side::Bid, 99)), Reason::UnknownOrder);
     assert_eq!(session.open(), 1, "the old one stands");
