@@ -1,0 +1,109 @@
+//! Two pinned threads that meet, and neither waits for ever.
+
+use crate::error::Failure;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+use tickspin_host::cpu;
+
+/// Where the two threads meet, and where each learns that it waits in vain.
+pub(super) struct Gate {
+    arrived: AtomicUsize,
+    is_broken: AtomicBool,
+    deadline: Instant,
+}
+
+impl Gate {
+    /// The other thread has failed, or the time is up. Asked once in many idle turns.
+    #[cold]
+    pub(super) fn is_broken(&self) -> bool {
+        self.is_broken.load(Ordering::Relaxed) || Instant::now() >= self.deadline
+    }
+
+    /// Pins the calling thread, waits until the other one is pinned too, and goes on with `body`.
+    fn pass<T>(&self, core: usize, body: impl FnOnce(&Gate) -> Option<T>) -> Result<T, Failure> {
+        let pledge = Pledge(self);
+        cpu::pin(core).map_err(Failure::environment)?;
+        self.arrived.fetch_add(1, Ordering::Relaxed);
+        while self.arrived.load(Ordering::Relaxed) < 2 && !self.is_broken() {
+            thread::yield_now();
+        }
+        let done = body(self).ok_or_else(|| {
+            Failure::environment(format_args!(
+                "core {core} waited in vain for the other one: something else keeps it busy"
+            ))
+        })?;
+        std::mem::forget(pledge);
+        Ok(done)
+    }
+}
+
+/// Breaks the gate when its thread ends early, by an error or a panic.
+struct Pledge<'a>(&'a Gate);
+
+impl Drop for Pledge<'_> {
+    fn drop(&mut self) {
+        self.0.is_broken.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Runs `first` on `cores.0` and `second` on `cores.1`, for at most `limit`. The calling thread
+/// waits without spinning. A body gives `None` when it finds the gate broken.
+///
+/// # Errors
+/// Exit code 4: a core is not to be had, both are one, or the time was up.
+pub(super) fn run<A: Send, B: Send>(
+    cores: (usize, usize),
+    limit: Duration,
+    first: impl FnOnce(&Gate) -> Option<A> + Send,
+    second: impl FnOnce(&Gate) -> Option<B> + Send,
+) -> Result<(A, B), Failure> {
+    if cores.0 == cores.1 {
+        return Err(Failure::environment(format_args!(
+            "a hand-over needs two cores, and core {} is only one",
+            cores.0
+        )));
+    }
+    let gate = Gate {
+        arrived: AtomicUsize::new(0),
+        is_broken: AtomicBool::new(false),
+        deadline: Instant::now() + limit,
+    };
+    let gate = &gate;
+    thread::scope(|scope| {
+        let first = scope.spawn(move || gate.pass(cores.0, first));
+        let second = scope.spawn(move || gate.pass(cores.1, second));
+        let panicked = |_| Err(Failure::failed("a measuring thread panicked"));
+        let (first, second) = (
+            first.join().unwrap_or_else(panicked),
+            second.join().unwrap_or_else(|_| Err(Failure::failed("a measuring thread panicked"))),
+        );
+        Ok((first?, second?))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_core_is_refused() {
+        let error = run((0, 0), Duration::from_secs(1), |_| Some(()), |_| Some(())).unwrap_err();
+        assert!(error.message.contains("two cores"), "{error}");
+    }
+
+    #[test]
+    fn who_waits_in_vain_is_told() {
+        let forever = |gate: &Gate| -> Option<()> {
+            while !gate.is_broken() {
+                thread::yield_now();
+            }
+            None
+        };
+        let began = Instant::now();
+        // A core that no machine has: the thread that was to sit there never comes.
+        let error = run((0, 100_000), Duration::from_secs(20), forever, forever).unwrap_err();
+        assert_eq!(error.exit, crate::error::exit::ENVIRONMENT);
+        assert!(began.elapsed() < Duration::from_secs(10));
+    }
+}
