@@ -148,7 +148,8 @@ pub fn part(
         full_turns: outcome.full_turns,
         requests: session.requests,
         foreign: session.foreign,
-        acknowledged: session.acknowledged,
+        // A replacement stands as an acknowledged order does.
+        acknowledged: session.acknowledged + session.replaced,
         filled: session.filled,
         rejected: session.rejected,
         cancelled: session.cancelled,

@@ -397,18 +397,21 @@ impl Spinner {
     fn drain<W: Wait>(&mut self, ended: &Ended, course: &mut Course, wait: &mut W) -> bool {
         let deadline = ticks().saturating_add(self.recorder.clock().ticks_from_ns(DRAIN_NS));
         let is_alone = matches!(ended, Ended::EngineDied | Ended::Foreign);
-        let mut end_seq = None;
+        let mut is_end_sent = false;
         let is_drained = loop {
             if is_alone {
                 break false;
             }
-            if end_seq.is_none()
-                && let Some(seq) = self.sink.end(course.exchange_ns)
-            {
-                end_seq = Some(seq);
-                // Noted, so that a last request may name it as its cause.
-                self.exchange.session().on_sent(seq, ticks(), false);
-                self.close_events(ended);
+            if !is_end_sent {
+                let Spinner { sink, exchange, .. } = self;
+                let session = exchange.session();
+                let gap = |seq, ticks| session.on_sent(seq, ticks, false);
+                if let Some(seq) = sink.end(course.exchange_ns, gap) {
+                    is_end_sent = true;
+                    // Noted, so that a last request may name it as its cause.
+                    self.exchange.session().on_sent(seq, ticks(), false);
+                    self.close_events(ended);
+                }
             }
             let now = ticks();
             let taken = self.begin_turn(now);
@@ -448,7 +451,7 @@ impl Spinner {
             (Counter::SentWarmUp, sink.warm_up),
             (Counter::Dropped, sink.dropped),
             (Counter::Requests, session.requests),
-            (Counter::Acknowledged, session.acknowledged),
+            (Counter::Acknowledged, session.acknowledged + session.replaced),
             (Counter::Filled, session.filled),
             (Counter::Rejected, session.rejected),
             (Counter::Cancelled, session.cancelled),

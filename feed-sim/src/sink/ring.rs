@@ -156,10 +156,12 @@ impl RingSink {
         Some((first, ticks, len))
     }
 
-    /// Publishes `End`; `None` when there is no room. What was dropped before it is told first.
-    pub fn end(&mut self, exchange_ns: u64) -> Option<u64> {
+    /// Publishes `End`; `None` when there is no room. What was dropped before it is told first;
+    /// `gap` hears of it, as in [`RingSink::offer`].
+    pub fn end(&mut self, exchange_ns: u64, gap: impl FnOnce(u64, u64)) -> Option<u64> {
         if let Some(missing) = self.missing {
-            self.tell_gap(missing, exchange_ns)?;
+            let (seq, ticks) = self.tell_gap(missing, exchange_ns)?;
+            gap(seq, ticks);
         }
         let mut end = own_event(Kind::End, exchange_ns);
         stamp(&mut end, ticks(), u64::MAX);
