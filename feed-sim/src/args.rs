@@ -156,7 +156,7 @@ pub struct Flags {
     #[arg(long)]
     pub print_config: bool,
 
-    /// Folder for the result files [default: tickspin-runs/<time>-<name>]
+    /// Folder for the result files [default: tickspin-runs/TIME-NAME]
     #[arg(short = 'o', long = "out", value_name = "DIR")]
     pub out: Option<PathBuf>,
 

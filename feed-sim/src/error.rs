@@ -1,7 +1,7 @@
 //! [`SimError`]: what failed, on which key, file or core, and the exit code that says so.
 //!
 //! Each prints as one line that names cause and cure. What ends a run after it was armed is an
-//! [`Ending`](crate::run::Ending) instead, because files are written then.
+//! [`Ending`](crate::ending::Ending) instead, because files are written then.
 
 use std::fmt;
 use std::io;
