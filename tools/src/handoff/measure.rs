@@ -121,8 +121,9 @@ pub(super) fn over<T: Tx, R: Rx>(
     let (schedules, round_trips) = (schedules.as_slice(), plan.round_trips);
     let first = |gate: &Gate| {
         near.lap(gate, LAP_THERE)?;
+        // The lap back is the answer. On the bare line a message is lost when the next one comes
+        // before it was seen, so whoever ends or answers is silent until the other side has spoken.
         near.take_saturated(gate)?;
-        near.answer(gate, LAP_BACK)?;
         for (number, &(count, period)) in (PACED..).zip(schedules) {
             near.send_paced(gate, count, period)?;
             near.end(gate, number)?;
@@ -135,7 +136,6 @@ pub(super) fn over<T: Tx, R: Rx>(
     };
     let second = |gate: &Gate| {
         far.take_saturated(gate)?;
-        far.answer(gate, LAP_THERE)?;
         far.lap(gate, LAP_BACK)?;
         let mut one_way = Vec::new();
         for (number, &(count, _)) in (PACED..).zip(schedules) {
@@ -228,7 +228,7 @@ impl<T: Tx, R: Rx> End<T, R> {
         for message_number in 0..LAP {
             self.send(gate, &message(message_number, message_number))?;
         }
-        self.end(gate, number)
+        self.send(gate, &message(END + number, number))
     }
 
     /// Open loop: each message has its instant, whether or not the one before it was late.
