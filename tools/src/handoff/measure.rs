@@ -108,7 +108,6 @@ pub(super) fn over<T: Tx, R: Rx>(
     clock: &Clock,
     plan: &Plan,
 ) -> Result<Outcome, Failure> {
-    let (mut near, mut far) = (End { tx: there.0, rx: back.1 }, End { tx: back.0, rx: there.1 });
     let per_second = clock.ticks_per_second() as f64;
     let in_ticks = |time: Duration| (time.as_secs_f64() * per_second) as u64;
     let schedules: Vec<(usize, u64)> = plan
@@ -119,7 +118,9 @@ pub(super) fn over<T: Tx, R: Rx>(
     let (saturated, round_trips_most) =
         (in_ticks(plan.saturated), in_ticks(Duration::from_millis(100)));
     let (schedules, round_trips) = (schedules.as_slice(), plan.round_trips);
-    let first = |gate: &Gate| {
+    // Each end moves to its thread's own stack: two ends side by side would share a line.
+    let first = move |gate: &Gate| {
+        let mut near = End { tx: there.0, rx: back.1 };
         near.lap(gate, LAP_THERE)?;
         // The lap back is the answer. On the bare line a message is lost when the next one comes
         // before it was seen, so whoever ends or answers is silent until the other side has spoken.
@@ -134,7 +135,8 @@ pub(super) fn over<T: Tx, R: Rx>(
         near.end(gate, SATURATED)?;
         Some(there_and_back)
     };
-    let second = |gate: &Gate| {
+    let second = move |gate: &Gate| {
+        let mut far = End { tx: back.0, rx: there.1 };
         far.take_saturated(gate)?;
         far.lap(gate, LAP_BACK)?;
         let mut one_way = Vec::new();
