@@ -48,7 +48,7 @@ pub struct Ahead {
     tail: u64,
     is_exhausted: bool,
     fault: Option<SimError>,
-    topped_up: u64,
+    read_late: u64,
 }
 
 impl Ahead {
@@ -76,7 +76,7 @@ impl Ahead {
             tail: 0,
             is_exhausted: false,
             fault: None,
-            topped_up: 0,
+            read_late: 0,
         };
         while ahead.slots.len() < capacity {
             match ahead.take_from_source() {
@@ -146,25 +146,20 @@ impl Ahead {
         !self.is_exhausted && self.len() <= self.mask / 2
     }
 
-    /// Asking the source costs neither an allocation nor a system call.
-    #[must_use]
-    pub fn is_light(&self) -> bool {
-        self.source.is_light()
-    }
-
     /// Puts one more event in, if there is room and there is one. A fault of the source ends the
     /// stream: see [`Ahead::take_fault`].
     pub fn top_up(&mut self) {
         if self.is_exhausted || self.len() > self.mask {
             return;
         }
+        let is_light = self.source.is_light();
         match self.take_from_source() {
             Ok(Some(prepared)) => {
                 let at = (self.tail & self.mask) as usize;
                 if let Some(slot) = self.slots.get_mut(at) {
                     *slot = prepared;
                     self.tail += 1;
-                    self.topped_up += 1;
+                    self.read_late += u64::from(!is_light);
                 }
             }
             Ok(None) => {}
@@ -186,10 +181,10 @@ impl Ahead {
         if self.is_exhausted { Some(self.tail) } else { self.limits.count }
     }
 
-    /// Events that were prepared while the run was on.
+    /// Events that were read from a file while the run was on, by the thread that sends them.
     #[must_use]
-    pub fn topped_up(&self) -> u64 {
-        self.topped_up
+    pub fn read_late(&self) -> u64 {
+        self.read_late
     }
 
     /// About the source.

@@ -105,7 +105,7 @@ mod tests {
             source: SourceFacts::default(),
             full_turns: 0,
             stalled: 0,
-            topped_up: 0,
+            read_late: 0,
             measured: None,
             turns: 0,
             largest_gap_ns: 0,

@@ -205,7 +205,7 @@ fn run(
     };
     let (totals, log_failed) = keep.finish();
     let ending = Ending::of(&mut outcome, process::stop_signal(), has_died);
-    notes.extend(noteworthy(&outcome, is_synth));
+    notes.extend(noteworthy(&outcome));
     let words = (ending.to_string(), ending.truncated());
     let usage = Usage { largest_gap_ns: outcome.largest_gap_ns, ..usage };
     let part = report::part(&facts, &outcome, usage, &totals, words, notes);
@@ -262,13 +262,13 @@ fn got(config: &Config, plan: &Plan, ours: &Ours) -> Result<Vec<String>, SimErro
 }
 
 /// What a reader of the results must know of how it went.
-fn noteworthy(outcome: &Outcome, is_synth: bool) -> Vec<String> {
+fn noteworthy(outcome: &Outcome) -> Vec<String> {
     let mut notes = Vec::new();
-    if outcome.topped_up > 0 && !is_synth {
+    if outcome.read_late > 0 {
         notes.push(format!(
-            "{} events were prepared while the run was on: unless they came from memory, the \
-             pinned thread read the file in gaps of the schedule; give a larger --ahead",
-            outcome.topped_up
+            "{} events were read from the file while the run was on: the pinned thread allocated \
+             and made system calls in gaps of the schedule; give a larger --ahead",
+            outcome.read_late
         ));
     }
     if outcome.sink.gaps > 0 {

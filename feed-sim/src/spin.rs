@@ -116,8 +116,8 @@ pub struct Outcome {
     pub full_turns: u64,
     /// Polls of requests skipped because a report waited for room.
     pub stalled: u64,
-    /// Events prepared while the run was on.
-    pub topped_up: u64,
+    /// Events read from a file while the run was on.
+    pub read_late: u64,
     /// Send stamps of the first and the last measured event, ticks.
     pub measured: Option<(u64, u64)>,
     /// Turns.
@@ -177,7 +177,7 @@ impl Spinner {
             source: self.ahead.facts(),
             full_turns: course.full_turns,
             stalled: self.exchange.stalled(),
-            topped_up: self.ahead.topped_up(),
+            read_late: self.ahead.read_late(),
             measured: course.measured,
             turns: self.recorder.turns(),
             largest_gap_ns: self.recorder.largest_gap_ns(),

@@ -35,13 +35,19 @@ impl EventReader for Memory {
 }
 
 fn replay(times: &[u64], spec: ReplaySpec) -> Replay {
+    replay_of(times, 0, spec)
+}
+
+/// Adds; before `open_ns` messages about the venue.
+fn replay_of(times: &[u64], open_ns: u64, spec: ReplaySpec) -> Replay {
+    let kind = |at: u64| if at < open_ns { Kind::System } else { Kind::Add };
     let event = |(id, &exchange_ns): (usize, &u64)| Event {
         exchange_ns,
         order_id: id as u64 + 1,
         px: Px(100 + id as i64),
         qty: Qty(1),
         instrument: InstrumentId(5),
-        kind_side: Event::pack(Kind::Add, Side::Bid),
+        kind_side: Event::pack(kind(exchange_ns), Side::Bid),
         flags: flag::COMPLETE,
         ..Event::EMPTY
     };
@@ -111,6 +117,22 @@ fn each_round_begins_with_a_clear_and_goes_on_in_time_from_memory_and_file_alike
             (ticks[9].event.order_id.to_le_bytes(), ticks[9].event.second_id),
             (*b"00000002", 1)
         );
+    }
+}
+
+#[test]
+fn what_comes_before_the_first_order_is_not_sat_through_in_any_round() {
+    for keep_max in [99, 1] {
+        let spec = ReplaySpec { is_loop: true, keep_max, ..ReplaySpec::default() };
+        let mut replay = replay_of(&[1_000, 30_000, 31_000, 34_000], 31_000, spec);
+        let ticks = take(&mut replay, 10);
+        let round = [None, None, Some(3_000), Some(6_000)];
+        assert_eq!(offsets(&ticks[..4]), [None, None, Some(0), Some(3_000)]);
+        assert_eq!(offsets(&ticks[6..]), round, "keep {keep_max}");
+        let times: Vec<u64> = ticks.iter().map(|tick| tick.event.exchange_ns).collect();
+        let expected =
+            [1_000, 30_000, 31_000, 34_000, 34_000, 34_000, 34_000, 34_000, 34_000, 37_000];
+        assert_eq!(times, expected, "keep {keep_max}");
     }
 }
 

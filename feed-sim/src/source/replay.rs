@@ -12,10 +12,10 @@
 //! begins with hours of directory messages, seconds apart, that nobody wants to sit through
 //! (`--from 0` does). With a rate instead of the recorded pace, paced ticks are evenly spaced.
 //!
-//! **Rounds**: times of later rounds are shifted so that they go on where the last one ended; an
-//! engine that ages its orders by event time must not see it fall back by a day. A round that fits
-//! into `keep_max` ticks is decoded once and served from memory afterwards; a larger one is read
-//! from the file again.
+//! **Rounds**: times of later rounds are shifted so that the first paced tick goes on where the last
+//! round ended, and what comes before it in the file stands there too; an engine that ages its
+//! orders by event time must not see it fall back by a day. A round that fits into `keep_max` ticks
+//! is decoded once and served from memory afterwards; a larger one is read from the file again.
 
 use super::tree_book::TreeBook;
 use super::{Due, SourceFacts, Tick, Touch};
@@ -55,12 +55,11 @@ pub struct Replay {
     round_paced: u64,
     /// Latest venue time of this round, unshifted.
     latest_ns: u64,
-    /// Venue time of the file's first tick; the same in every round.
-    start_ns: Option<u64>,
-    /// Venue time of the first paced tick.
+    /// Unshifted venue time of the round's first paced tick.
     origin_ns: Option<u64>,
-    /// Added to venue times in this round.
+    /// Added to venue times in this round, and the least they come to.
     shift_ns: u64,
+    floor_ns: u64,
     /// Offset at which this round began, and the latest offset given.
     base_offset_ns: u64,
     latest_offset_ns: u64,
@@ -95,9 +94,9 @@ impl Replay {
             openers: 0,
             round_paced: 0,
             latest_ns: 0,
-            start_ns: None,
             origin_ns: None,
             shift_ns: 0,
+            floor_ns: 0,
             base_offset_ns: 0,
             latest_offset_ns: 0,
             paced: 0,
@@ -166,15 +165,15 @@ impl Replay {
             tick
         };
         self.latest_ns = tick.event.exchange_ns;
-        self.start_ns.get_or_insert(self.latest_ns);
         let due = match tick.due {
             Due::AtOnce => Due::AtOnce,
             Due::After(offset_ns) => {
+                self.origin_ns.get_or_insert(self.latest_ns);
                 self.round_paced += 1;
                 self.paced(offset_ns)
             }
         };
-        let exchange_ns = tick.event.exchange_ns.saturating_add(self.shift_ns);
+        let exchange_ns = self.latest_ns.saturating_add(self.shift_ns).max(self.floor_ns);
         Ok(Some(Tick { event: Event { exchange_ns, ..tick.event }, due, ..tick }))
     }
 
@@ -219,8 +218,8 @@ impl Replay {
             self.is_over = true;
             return Ok(());
         }
-        // The clamp makes the first tick the earliest.
-        let length_ns = self.latest_ns - self.start_ns.unwrap_or(self.latest_ns);
+        self.floor_ns = self.latest_ns.saturating_add(self.shift_ns);
+        let length_ns = self.latest_ns - self.origin_ns.take().unwrap_or(self.latest_ns);
         self.shift_ns = self.shift_ns.saturating_add(length_ns);
         self.base_offset_ns = self.latest_offset_ns;
         self.round += 1;
@@ -249,7 +248,7 @@ impl Replay {
             (Kind::SessionStart, session_name(self.round), 1)
         };
         let event = Event {
-            exchange_ns: self.start_ns.unwrap_or(0).saturating_add(self.shift_ns),
+            exchange_ns: self.floor_ns,
             kind_side: Event::pack(kind, Side::None),
             order_id,
             second_id,
