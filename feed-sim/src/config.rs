@@ -9,6 +9,7 @@ use crate::error::SimError;
 use crate::layers::Layers;
 use crate::pace::Speed;
 use crate::source::synth::Bursts;
+use crate::times::{FROM_RULE, TIME_RULE, time, venue_time};
 use serde::Deserialize;
 use std::time::Duration;
 use tickspin_ring::rendezvous::check_name;
@@ -176,8 +177,8 @@ impl Config {
         let is_one = !keys.lockstep || policy == PolicyName::Wait;
         check("policy", is_one, "in lock-step nothing is dropped; give --policy wait")?;
         let needed = |key: &str, text: &str| {
-            let rule = "a whole number with a unit: 500ms, 30s, 5m; 1ms to 60000m";
-            parsed(key, time(text))?.ok_or_else(|| SimError::key(key, layers.origin(key), rule))
+            let missing = || SimError::key(key, layers.origin(key), TIME_RULE);
+            parsed(key, time(text))?.ok_or_else(missing)
         };
         let interval = needed("interval", &keys.interval)?;
         check("interval", interval >= Duration::from_millis(100), "at least 100ms")?;
@@ -267,58 +268,6 @@ fn cold_cores(value: &Value, origin: &str) -> Result<Option<Vec<usize>>, SimErro
         .ok_or_else(|| SimError::key("cold_cores", origin, rule))
 }
 
-/// `500ms`, `30s`, `5m`: a whole number, 1 ms to 1,000 hours; `none`.
-fn time(text: &str) -> Result<Option<Duration>, &'static str> {
-    const RULE: &str = "a whole number with a unit: 500ms, 30s, 5m; 1ms to 60000m";
-    const LONGEST_MS: u64 = 60_000 * 60_000;
-    if text == "none" {
-        return Ok(None);
-    }
-    let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or(RULE)?;
-    let (number, unit) = text.split_at(digits);
-    let unit_ms = match unit {
-        "ms" => 1,
-        "s" => 1_000,
-        "m" => 60_000,
-        _ => return Err(RULE),
-    };
-    let ms = number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit_ms));
-    match ms {
-        Some(ms @ 1..=LONGEST_MS) => Ok(Some(Duration::from_millis(ms))),
-        _ => Err(RULE),
-    }
-}
-
-const FROM_RULE: &str = "HH:MM, HH:MM:SS or HH:MM:SS.fraction, or nanoseconds since midnight";
-
-/// `09:30`, `09:30:00.5` as nanoseconds since midnight.
-fn venue_time(text: &str) -> Result<u64, &'static str> {
-    let all_digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-    let mut parts = text.split(':');
-    let mut two_digits = |most: u64| {
-        let part = parts.next().filter(|part| part.len() == 2 && all_digits(part))?;
-        part.parse::<u64>().ok().filter(|&n| n <= most)
-    };
-    let hours = two_digits(23).ok_or(FROM_RULE)?;
-    let minutes = two_digits(59).ok_or(FROM_RULE)?;
-    let (seconds, fraction_ns) = match parts.next() {
-        None => (0, 0),
-        Some(part) => {
-            let (whole, fraction) = part.split_once('.').unwrap_or((part, "0"));
-            let is_whole = whole.len() == 2 && all_digits(whole);
-            if !is_whole || !all_digits(fraction) || fraction.len() > 9 || parts.next().is_some() {
-                return Err(FROM_RULE);
-            }
-            let fraction_ns = format!("{fraction:0<9}").parse().map_err(|_| FROM_RULE)?;
-            (whole.parse().map_err(|_| FROM_RULE)?, fraction_ns)
-        }
-    };
-    if seconds > 59 {
-        return Err(FROM_RULE);
-    }
-    Ok(((hours * 60 + minutes) * 60 + seconds) * 1_000_000_000 + fraction_ns)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -377,18 +326,8 @@ mod tests {
     }
 
     #[test]
-    fn venue_times_are_nanoseconds_since_midnight() {
-        for (text, ns) in [
-            ("09:30", 34_200_000_000_000),
-            ("09:30:00", 34_200_000_000_000),
-            ("09:30:01.5", 34_201_500_000_000),
-            ("00:00:00.000000001", 1),
-        ] {
-            assert_eq!(venue_time(text), Ok(ns), "{text}");
-        }
-        for text in ["", "9:30", "24:00", "09:60", "09:30:60", "09:30:00.", "09:30:00:00", "x:y"] {
-            assert!(venue_time(text).is_err(), "{text}");
-        }
+    fn from_is_a_time_or_nanoseconds() {
         assert_eq!(with("from", 7).unwrap().from_ns, Some(7));
+        assert_eq!(with("from", "00:00:01").unwrap().from_ns, Some(1_000_000_000));
     }
 }

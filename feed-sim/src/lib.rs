@@ -18,6 +18,7 @@ pub mod args; // the command line
 pub mod config; // every key, typed and in its range
 pub mod layers; // where each value comes from: default < file < environment < flag
 pub mod plan; // which thread, which core
+pub mod times; // lengths and times of day as people write them
 
 // What is sent, and when.
 pub mod ahead; // prepared before its time
@@ -32,8 +33,9 @@ pub mod exchange; // requests in, reports out
 pub mod control; // what they tell one another
 pub mod pinned; // the pinned one, before and after the loop
 pub mod record; // what it counts
-pub mod run; // the main one: prepare, meet, watch, report
+pub mod run; // the main one: prepare, meet, report
 pub mod segments; // the six segments of a run's rings, seen from here
+pub mod serve; // the main one while the loop runs
 pub mod spin; // the loop
 pub mod status; // what observers see of it
 

@@ -49,14 +49,14 @@ pub enum Done {
     Asked,
 }
 
+/// The running thread.
+pub type Handle = JoinHandle<Result<Done, SimError>>;
+
 /// Starts it.
 ///
 /// # Errors
 /// No thread is to be had.
-pub fn start(
-    spinner: Spinner,
-    terms: Terms,
-) -> Result<JoinHandle<Result<Done, SimError>>, SimError> {
+pub fn start(spinner: Spinner, terms: Terms) -> Result<Handle, SimError> {
     thread::Builder::new()
         .name("tickspin-feed".to_owned())
         .stack_size(STACK_BYTES)
@@ -92,11 +92,11 @@ fn work(spinner: Spinner, terms: Terms) -> Result<Done, SimError> {
     })))
 }
 
-fn armed<W: Wait>(spinner: Spinner, control: &Control, wait: &mut W) -> Outcome {
+fn armed<W: Wait>(mut spinner: Spinner, control: &Control, wait: &mut W) -> Outcome {
     meet(control, Mark::Armed, wait);
-    let outcome = spinner.run(wait);
+    let finish = spinner.run(wait);
     meet(control, Mark::Disarmed, wait);
-    outcome
+    spinner.outcome(finish)
 }
 
 /// Waits, as the loop does, until cold has taken its samples at `mark`.

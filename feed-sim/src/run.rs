@@ -12,17 +12,17 @@
 use crate::ahead::{Ahead, Limits};
 use crate::args::{Args, Flags, SourceArgs};
 use crate::config::Config;
-use crate::control::{Control, Mark, Order};
 use crate::ending::Ending;
 use crate::error::{SimError, exit};
 use crate::exchange::{Exchange, Session};
 use crate::keep::Keep;
 use crate::pace::{Scale, Speed};
-use crate::pinned::{self, Done, Terms};
+use crate::pinned::{self, Terms};
 use crate::plan::Plan;
 use crate::record::Recorder;
 use crate::report::{self, Facts};
-use crate::segments::{Offer, Ours};
+use crate::segments::Ours;
+use crate::serve::{Main, Ran};
 use crate::sink::ring::RingSink;
 use crate::source::Source;
 use crate::source::replay::{Replay, ReplaySpec};
@@ -30,28 +30,21 @@ use crate::source::synth::{self, Synth, SynthSpec};
 use crate::spin::{Mode, Outcome, Spinner};
 use crate::status::{Counter, Phase};
 use crate::utc;
-use crate::watch::{Engine, Watch};
+use crate::watch::Watch;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 use tickspin_host::clock::{self, Clock};
-use tickspin_host::process::{self, ThreadUsage};
+use tickspin_host::process;
 use tickspin_host::{cpu, memory};
 use tickspin_results::out::OutDir;
 use tickspin_results::summary::Usage;
-use tickspin_ring::region::Received;
-use tickspin_ring::rendezvous::{Listener, Role, RuntimeDir, Served};
+use tickspin_ring::rendezvous::{Listener, Role, RuntimeDir};
+use tickspin_wire::order::Reason;
 
-/// Between two wakes of the main thread: ten a second are few enough to share a spinner's core.
-const WAKE: Duration = Duration::from_millis(100);
-/// The same while nothing is measured yet.
-const START_WAKE: Duration = Duration::from_millis(5);
 /// Time for the clock's calibration: a bound of about 1 ppm.
 const CALIBRATION: Duration = Duration::from_millis(100);
-
-type Handle = JoinHandle<Result<Done, SimError>>;
 
 /// Runs what the command line asks for; the exit code, or why there was no run.
 ///
@@ -277,6 +270,13 @@ fn noteworthy(outcome: &Outcome) -> Vec<String> {
             outcome.sink.dropped, outcome.sink.gaps
         ));
     }
+    let causes = outcome.session.rejected_by.iter().zip(0..).filter(|(count, _)| **count > 0);
+    let causes: Vec<String> = causes
+        .filter_map(|(count, reason)| Some(format!("{:?} {count}", Reason::from_wire(reason)?)))
+        .collect();
+    if !causes.is_empty() {
+        notes.push(format!("requests rejected by cause: {}", causes.join(", ")));
+    }
     if outcome.stalled > 0 {
         notes.push(format!(
             "{} polls took no request because a report waited for room: the engine reads its \
@@ -285,143 +285,6 @@ fn noteworthy(outcome: &Outcome) -> Vec<String> {
         ));
     }
     notes
-}
-
-/// What the main thread serves and watches.
-struct Main<'a> {
-    config: &'a Config,
-    offer: Offer,
-    listener: Listener,
-    control: Arc<Control>,
-}
-
-/// What is left of a run that was armed.
-struct Ran {
-    outcome: Outcome,
-    usage: Usage,
-    has_died: bool,
-}
-
-/// What the kernel did so far: to the pinned thread, to its core, to the whole process.
-#[derive(Clone, Copy, Default)]
-struct Sample {
-    thread: ThreadUsage,
-    steal_ns: u64,
-    process_cpu_ns: u64,
-}
-
-impl Sample {
-    fn take(control: &Control, core: usize) -> Sample {
-        let thread = control.thread().and_then(|id| process::thread_usage(id).ok());
-        Sample {
-            thread: thread.unwrap_or_default(),
-            steal_ns: process::steal_ns(core).unwrap_or(0),
-            process_cpu_ns: process::process_cpu_ns(),
-        }
-    }
-
-    fn usage_since(&self, armed: &Sample, plan: &Plan) -> Usage {
-        let thread = self.thread.since(&armed.thread);
-        let all_ns = self.process_cpu_ns.saturating_sub(armed.process_cpu_ns);
-        Usage {
-            core: plan.core,
-            waiting: plan.waiting.name().to_owned(),
-            minor_faults: thread.minor_faults,
-            major_faults: thread.major_faults,
-            involuntary_switches: thread.involuntary_switches,
-            voluntary_switches: thread.voluntary_switches,
-            steal_ns: self.steal_ns.saturating_sub(armed.steal_ns),
-            largest_gap_ns: 0,
-            cold_cpu_ns: all_ns.saturating_sub(thread.cpu_ns),
-        }
-    }
-}
-
-impl Main<'_> {
-    /// One visitor, or the time.
-    fn serve(&mut self, timeout: Duration) -> Result<Served, SimError> {
-        let served = self.listener.serve(timeout, &self.offer.shares());
-        served.map_err(|source| SimError::Meet { run: self.config.name.clone(), source })
-    }
-
-    /// Serves until the engine attached: bounded, and by a signal.
-    fn wait_for_engine(&mut self, until: Instant) -> Result<Vec<Received>, SimError> {
-        loop {
-            match self.serve(WAKE)? {
-                Served::Attached(received) => return Ok(received),
-                Served::Refused(why) => say(&format_args!("sent a visitor away: {why}")),
-                Served::Nothing | Served::Observed => {}
-            }
-            if process::stop_signal() != 0 {
-                return Err(SimError::Signal(process::stop_signal()));
-            }
-            if Instant::now() >= until {
-                return Err(self.no_engine(false));
-            }
-        }
-    }
-
-    fn no_engine(&self, is_attached: bool) -> SimError {
-        let after_ms = u64::try_from(self.config.wait_peer.as_millis()).unwrap_or(u64::MAX);
-        SimError::NoEngine { run: self.config.name.clone(), after_ms, is_attached }
-    }
-
-    /// From the pinned thread's start to its end: at most ten wakes a second once it is armed.
-    fn watch(
-        &mut self,
-        handle: Handle,
-        watch: &mut Watch,
-        keep: &mut Keep,
-        plan: &Plan,
-    ) -> Result<Ran, SimError> {
-        let control = Arc::clone(&self.control);
-        let mut armed = None;
-        let mut usage = Usage::default();
-        let mut has_died = false;
-        while !handle.is_finished() {
-            match (control.mark(), &armed) {
-                (Mark::Armed, None) => {
-                    armed = Some(Sample::take(&control, plan.core));
-                    control.pass(Mark::Armed);
-                    continue;
-                }
-                (Mark::Disarmed, armed) if !control.has_passed(Mark::Disarmed) => {
-                    let now = Sample::take(&control, plan.core);
-                    usage = now.usage_since(&armed.unwrap_or_default(), plan);
-                    control.pass(Mark::Disarmed);
-                }
-                _ => {}
-            }
-            let wake = if control.mark() == Mark::Armed { WAKE } else { START_WAKE };
-            // A listener that fails is no reason to end a run.
-            if let Ok(Served::Refused(why)) = self.serve(wake) {
-                say(&format_args!("sent a visitor away: {why}"));
-            }
-            if armed.is_some() {
-                keep.tick();
-            }
-            if process::stop_signal() != 0 {
-                control.ask(Order::End);
-            }
-            if !has_died && watch.look() == Engine::Died {
-                has_died = true;
-                control.ask(Order::Abandon);
-            }
-        }
-        let defect = || io::Error::other("it panicked: a defect of ours");
-        let done = handle
-            .join()
-            .map_err(|_| SimError::System { doing: "run the pinned thread", source: defect() })??;
-        match done {
-            Done::Ran(outcome) => Ok(Ran { outcome: *outcome, usage, has_died }),
-            Done::NotArmed => Err(self.no_engine(true)),
-            Done::Asked if !has_died => Err(SimError::Signal(process::stop_signal())),
-            Done::PeerGone | Done::Asked => Err(SimError::Foreign {
-                segment: "process".to_owned(),
-                why: "it was gone before it was armed; see its own messages".to_owned(),
-            }),
-        }
-    }
 }
 
 /// Text on standard output.
@@ -437,6 +300,6 @@ pub fn print(text: &str) -> Result<(), SimError> {
 }
 
 /// One line on standard error. Whoever started us may be dead and the pipe closed: the run goes on.
-fn say(line: &dyn std::fmt::Display) {
+pub(crate) fn say(line: &dyn std::fmt::Display) {
     let _ = writeln!(io::stderr(), "feed-sim: {line}");
 }

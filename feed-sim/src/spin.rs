@@ -20,15 +20,20 @@
 //! Between armed and disarmed the thread makes no system call, allocates nothing and takes no page
 //! fault, unless it waits by yielding, or prepares ahead from a file (said in the report).
 
+mod leave; // End, the last answers; counters and signs of life
+mod lockstep; // one event at a time
+pub mod outcome; // what is left of a run
+
+pub use outcome::Outcome;
+
 use crate::ahead::{Ahead, Prepared};
 use crate::control::{Control, Order};
 use crate::error::SimError;
-use crate::exchange::{Exchange, SessionStats};
-use crate::pace::{AT_ONCE, Pace};
+use crate::exchange::Exchange;
+use crate::pace::Pace;
 use crate::record::Recorder;
-use crate::sink::ring::{Offered, RingSink, SinkStats};
-use crate::source::SourceFacts;
-use crate::status::{Counter, Phase, Status};
+use crate::sink::ring::{Offered, RingSink};
+use crate::status::{Phase, Status};
 use std::sync::Arc;
 use tickspin_host::clock::ticks;
 use tickspin_host::wait::Wait;
@@ -48,10 +53,6 @@ const LONG_SLACK_NS: u64 = 200_000;
 const SHORT_SLACK_NS: u64 = 1_000;
 /// Turns between two rounds of housekeeping (counters, signs of life): some 20 µs.
 const HOUSE_TURNS: u64 = 1_024;
-/// Rounds of housekeeping between two computations of the achieved rate.
-const RATE_ROUNDS: u64 = 64;
-/// Longest wait for the last requests and for room for `End`, ns.
-const DRAIN_NS: u64 = 5_000_000_000;
 
 /// What the loop runs on.
 pub struct Spinner {
@@ -99,35 +100,6 @@ pub enum Ended {
     SourceFailed(SimError),
 }
 
-/// What is left of a run.
-#[derive(Debug)]
-pub struct Outcome {
-    /// Why the stream ended.
-    pub ended: Ended,
-    /// Counts of the events.
-    pub sink: SinkStats,
-    /// Counts of the orders.
-    pub session: SessionStats,
-    /// Hash of orders, lock-step.
-    pub orders_hash: Option<String>,
-    /// About the source.
-    pub source: SourceFacts,
-    /// Turns in which the ring was full and the schedule slipped.
-    pub full_turns: u64,
-    /// Polls of requests skipped because a report waited for room.
-    pub stalled: u64,
-    /// Events read from a file while the run was on.
-    pub read_late: u64,
-    /// Send stamps of the first and the last measured event, ticks.
-    pub measured: Option<(u64, u64)>,
-    /// Turns.
-    pub turns: u64,
-    /// Longest turn, ns.
-    pub largest_gap_ns: u64,
-    /// The engine halted its requests, and all of them were answered.
-    pub is_drained: bool,
-}
-
 /// What the loop remembers between turns.
 #[derive(Debug, Default)]
 struct Course {
@@ -143,9 +115,19 @@ struct Course {
     short_slack: u64,
 }
 
+/// How a run of the loop ended.
+#[derive(Debug)]
+pub struct Finish {
+    ended: Ended,
+    is_drained: bool,
+    full_turns: u64,
+    measured: Option<(u64, u64)>,
+}
+
 impl Spinner {
-    /// From the first event to the last answer. Returns when everything is halted.
-    pub fn run<W: Wait>(mut self, wait: &mut W) -> Outcome {
+    /// From the first event to the last answer. Returns when everything is halted; what is left
+    /// is [`Spinner::outcome`]'s to say, because that allocates.
+    pub fn run<W: Wait>(&mut self, wait: &mut W) -> Finish {
         let clock = *self.recorder.clock();
         let now = ticks();
         let mut course = Course {
@@ -168,21 +150,8 @@ impl Spinner {
         self.house(&mut course);
         self.rate(&course);
         self.status.phase(Phase::Done);
-        self.status.set(Counter::Reversals, self.ahead.facts().reversals);
-        Outcome {
-            ended,
-            sink: *self.sink.stats(),
-            session: *self.exchange.stats(),
-            orders_hash: self.exchange.orders_hash(),
-            source: self.ahead.facts(),
-            full_turns: course.full_turns,
-            stalled: self.exchange.stalled(),
-            read_late: self.ahead.read_late(),
-            measured: course.measured,
-            turns: self.recorder.turns(),
-            largest_gap_ns: self.recorder.largest_gap_ns(),
-            is_drained,
-        }
+        let Course { full_turns, measured, .. } = course;
+        Finish { ended, is_drained, full_turns, measured }
     }
 
     fn pump<W: Wait>(&mut self, course: &mut Course, wait: &mut W) -> Ended {
@@ -219,78 +188,6 @@ impl Spinner {
                 } else {
                     wait.idle();
                 }
-            }
-        }
-    }
-
-    fn lockstep<W: Wait>(&mut self, course: &mut Course, wait: &mut W) -> Ended {
-        loop {
-            let now = ticks();
-            self.recorder.turn(now);
-            if let Some(ended) = self.look_around(now, course) {
-                return ended;
-            }
-            let Some(&front) = self.ahead.front() else {
-                if self.ahead.is_exhausted() {
-                    return self.end_of_stream();
-                }
-                (0..STARVED_BATCH).for_each(|_| self.ahead.top_up());
-                continue;
-            };
-            let intended = course.pace.intended(front.offset, now);
-            if now < intended {
-                wait.idle();
-                continue;
-            }
-            let Offered::Sent { seq, ticks, lag } = self.sink.offer(&front, intended, |_, _| {})
-            else {
-                course.full_turns += 1;
-                wait.idle();
-                continue;
-            };
-            self.note_sent(course, &front, seq, ticks, lag);
-            self.ahead.pop(1);
-            course.pace.next();
-            if let Some(ended) = self.wait_for(seq, course, wait) {
-                return ended;
-            }
-            self.exchange.session().on_market(&front.event, front.touch);
-            if let Some(ended) = self.answer_all(course, wait) {
-                return ended;
-            }
-            self.ahead.top_up();
-        }
-    }
-
-    /// Until the engine has finished event `seq`.
-    fn wait_for<W: Wait>(&mut self, seq: u64, course: &mut Course, wait: &mut W) -> Option<Ended> {
-        while self.sink.producer().consumer_position() < seq {
-            let now = ticks();
-            self.recorder.turn(now);
-            // Asked to end, the event on its way is finished first.
-            match self.look_around(now, course) {
-                None | Some(Ended::Asked | Ended::Stream) => {}
-                ended => return ended,
-            }
-            wait.idle();
-        }
-        None
-    }
-
-    /// Until the requests ring and the outbox are empty.
-    fn answer_all<W: Wait>(&mut self, course: &mut Course, wait: &mut W) -> Option<Ended> {
-        loop {
-            let now = ticks();
-            let taken = self.begin_turn(now);
-            if taken == 0 && self.exchange.flush() {
-                return None;
-            }
-            match self.look_around(now, course) {
-                None | Some(Ended::Asked | Ended::Stream) => {}
-                ended => return ended,
-            }
-            if taken == 0 {
-                wait.idle();
             }
         }
     }
@@ -391,113 +288,5 @@ impl Spinner {
             let first = course.measured.map_or(ticks, |(first, _)| first);
             course.measured = Some((first, ticks));
         }
-    }
-
-    /// `End`, then answers until the engine has halted its requests; bounded. True: it has.
-    fn drain<W: Wait>(&mut self, ended: &Ended, course: &mut Course, wait: &mut W) -> bool {
-        let deadline = ticks().saturating_add(self.recorder.clock().ticks_from_ns(DRAIN_NS));
-        let is_alone = matches!(ended, Ended::EngineDied | Ended::Foreign);
-        let mut is_end_sent = false;
-        let is_drained = loop {
-            if is_alone {
-                break false;
-            }
-            if !is_end_sent {
-                let Spinner { sink, exchange, .. } = self;
-                let session = exchange.session();
-                let gap = |seq, ticks| session.on_sent(seq, ticks, false);
-                if let Some(seq) = sink.end(course.exchange_ns, gap) {
-                    is_end_sent = true;
-                    // Noted, so that a last request may name it as its cause.
-                    self.exchange.session().on_sent(seq, ticks(), false);
-                    self.close_events(ended);
-                }
-            }
-            let now = ticks();
-            let taken = self.begin_turn(now);
-            if self.exchange.ended().is_some() && self.exchange.flush() {
-                break true;
-            }
-            let is_over = now > deadline || self.control.order() == Order::Abandon;
-            if is_over || self.exchange.is_foreign() {
-                break false;
-            }
-            if self.recorder.turns().is_multiple_of(HOUSE_TURNS) {
-                self.house(course);
-            }
-            if taken == 0 {
-                wait.idle();
-            }
-        };
-        self.close_events(ended);
-        self.exchange.halt();
-        is_drained
-    }
-
-    fn close_events(&mut self, ended: &Ended) {
-        match ended {
-            Ended::Foreign | Ended::SourceFailed(_) => self.sink.producer().fail(),
-            _ => self.sink.producer().halt(),
-        }
-    }
-
-    /// Counters and signs of life: stores only.
-    fn house(&mut self, course: &mut Course) {
-        self.sink.producer().beat();
-        self.exchange.beat();
-        let (sink, session) = (*self.sink.stats(), *self.exchange.stats());
-        for (counter, value) in [
-            (Counter::Sent, sink.published + sink.dropped),
-            (Counter::SentWarmUp, sink.warm_up),
-            (Counter::Dropped, sink.dropped),
-            (Counter::Requests, session.requests),
-            (Counter::Acknowledged, session.acknowledged + session.replaced),
-            (Counter::Filled, session.filled),
-            (Counter::Rejected, session.rejected),
-            (Counter::Cancelled, session.cancelled),
-            (Counter::Reports, session.reports),
-            (Counter::ReportsStalled, self.exchange.stalled()),
-            (Counter::LagSaturated, sink.lag_saturated),
-            (Counter::Turns, self.recorder.turns()),
-            (Counter::LargestGapNs, self.recorder.largest_gap_ns()),
-            (Counter::Foreign, session.foreign),
-            (Counter::LastSeq, self.sink.last_seq()),
-        ] {
-            self.status.set(counter, value);
-        }
-        course.house_rounds += 1;
-        if course.house_rounds.is_multiple_of(RATE_ROUNDS) {
-            self.rate(course);
-        }
-    }
-
-    fn rate(&mut self, course: &Course) {
-        let sink = self.sink.stats();
-        let measured = sink.published - sink.warm_up;
-        let span_ns = course
-            .measured
-            .map_or(0, |(first, last)| self.recorder.clock().ns(last.saturating_sub(first)));
-        self.status.set(Counter::AchievedRateMps, rate_mps(measured, span_ns));
-    }
-}
-
-/// Thousandths of an event a second: `count` events whose first and last are `span_ns` apart.
-#[must_use]
-pub fn rate_mps(count: u64, span_ns: u64) -> u64 {
-    let gaps = u128::from(count.saturating_sub(1)) * 1_000_000_000_000;
-    gaps.checked_div(u128::from(span_ns)).map_or(0, |rate| u64::try_from(rate).unwrap_or(u64::MAX))
-}
-
-/// An offset that means "at once" is never a number of ticks.
-const _: () = assert!(AT_ONCE == u64::MAX);
-
-#[cfg(test)]
-mod tests {
-    use super::rate_mps;
-
-    #[test]
-    fn the_achieved_rate_counts_gaps_between_events() {
-        assert_eq!(rate_mps(1_001, 1_000_000_000), 1_000_000);
-        assert_eq!((rate_mps(0, 5), rate_mps(1, 0), rate_mps(9, 0)), (0, 0, 0));
     }
 }

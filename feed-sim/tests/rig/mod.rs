@@ -1,5 +1,5 @@
 //! An engine written by hand: real segments, no other process.
-#![allow(unreachable_pub, reason = "a module of tests")]
+#![allow(dead_code, unreachable_pub, reason = "a module of tests, each uses its part")]
 
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -24,6 +24,7 @@ use tickspin_ring::{
     Consumer, PeerPosition, PeerRing, PositionSegment, Producer, RingSegment, RingSpec,
     SegmentKind, Share, State,
 };
+use tickspin_testkit::alloc::{AllocationCounts, arm, disarm};
 use tickspin_wire::event::{Event, Kind};
 use tickspin_wire::num::{Px, Qty, Side};
 use tickspin_wire::order::{Report, Request, RequestKind};
@@ -38,7 +39,7 @@ pub struct Rig {
     events: Consumer,
     requests: Producer,
     reports: Consumer,
-    thread: JoinHandle<Outcome>,
+    thread: JoinHandle<(Outcome, AllocationCounts)>,
     tallies: TallyReader,
     book: TreeBook,
     seq: u64,
@@ -49,6 +50,8 @@ pub struct Rig {
 /// What is left of a run.
 pub struct Left {
     pub outcome: Outcome,
+    /// Of the loop's thread, where the test has a counting allocator.
+    pub allocations: AllocationCounts,
     pub lag: Snapshot,
     pub exchange: Snapshot,
     /// Requests whose cause was warm-up.
@@ -62,20 +65,27 @@ impl Rig {
     pub fn new(flags: &Flags) -> Rig {
         let config = config(flags);
         let source = synth(&config);
-        Rig::start(&config, source)
+        Rig::start(&config, source, || ())
+    }
+
+    /// `between` is called on the loop's thread between the marks of the counting allocator.
+    pub fn with_hook(flags: &Flags, between: fn()) -> Rig {
+        let config = config(flags);
+        let source = synth(&config);
+        Rig::start(&config, source, between)
     }
 
     pub fn with_source(flags: &Flags, source: Source) -> Rig {
-        Rig::start(&config(flags), source)
+        Rig::start(&config(flags), source, || ())
     }
 
     pub fn with_report_slots(flags: &Flags, report_slots: u32) -> Rig {
         let config = Config { report_slots, ..config(flags) };
         let source = synth(&config);
-        Rig::start(&config, source)
+        Rig::start(&config, source, || ())
     }
 
-    fn start(config: &Config, source: Source) -> Rig {
+    fn start(config: &Config, source: Source, between: fn()) -> Rig {
         let clock = Clock::calibrate(Duration::from_millis(20)).unwrap();
         let mut ours = Ours::create(config, &clock).unwrap();
         let offer = ours.offer();
@@ -110,7 +120,7 @@ impl Rig {
         let (links, _, status, writer) = ours.join(theirs).unwrap();
         let session = Session::new(epoch, config.ring_slots, config.open_orders).unwrap();
         let control = Arc::new(Control::default());
-        let spinner = Spinner {
+        let mut spinner = Spinner {
             sink: RingSink::new(links.events, config.policy),
             exchange: Exchange::new(session, links.requests, links.reports, config.is_lockstep),
             ahead: prepare(config, source, &clock).unwrap(),
@@ -120,7 +130,13 @@ impl Rig {
             mode: mode(config, &clock),
         };
         // Test machines share their cores: it yields.
-        let thread = thread::spawn(move || spinner.run(&mut Yield));
+        let thread = thread::spawn(move || {
+            arm();
+            let finish = spinner.run(&mut Yield);
+            between();
+            let allocations = disarm();
+            (spinner.outcome(finish), allocations)
+        });
         Rig {
             control,
             clock,
@@ -215,7 +231,7 @@ impl Rig {
             assert!(Instant::now() < end, "the loop does not end");
             thread::yield_now();
         }
-        let outcome = self.thread.join().unwrap();
+        let (outcome, allocations) = self.thread.join().unwrap();
         let snapshot = |index| {
             let mut snapshot = Snapshot::default();
             self.tallies.snapshot(index, &mut snapshot);
@@ -223,7 +239,7 @@ impl Rig {
         };
         let states = (self.events.peer().live().state, self.reports.peer().live().state);
         let (lag, exchange) = (snapshot(0), snapshot(1));
-        Left { outcome, lag, exchange, unmeasured: self.unmeasured, states }
+        Left { outcome, allocations, lag, exchange, unmeasured: self.unmeasured, states }
     }
 }
 

@@ -1,0 +1,80 @@
+//! One event at a time: N+1 leaves only after the engine has finished N. See [`super`].
+
+use super::{Course, Ended, STARVED_BATCH, Spinner};
+use crate::sink::ring::Offered;
+use tickspin_host::clock::ticks;
+use tickspin_host::wait::Wait;
+
+impl Spinner {
+    pub(super) fn lockstep<W: Wait>(&mut self, course: &mut Course, wait: &mut W) -> Ended {
+        loop {
+            let now = ticks();
+            self.recorder.turn(now);
+            if let Some(ended) = self.look_around(now, course) {
+                return ended;
+            }
+            let Some(&front) = self.ahead.front() else {
+                if self.ahead.is_exhausted() {
+                    return self.end_of_stream();
+                }
+                (0..STARVED_BATCH).for_each(|_| self.ahead.top_up());
+                continue;
+            };
+            let intended = course.pace.intended(front.offset, now);
+            if now < intended {
+                wait.idle();
+                continue;
+            }
+            let Offered::Sent { seq, ticks, lag } = self.sink.offer(&front, intended, |_, _| {})
+            else {
+                course.full_turns += 1;
+                wait.idle();
+                continue;
+            };
+            self.note_sent(course, &front, seq, ticks, lag);
+            self.ahead.pop(1);
+            course.pace.next();
+            if let Some(ended) = self.wait_for(seq, course, wait) {
+                return ended;
+            }
+            self.exchange.session().on_market(&front.event, front.touch);
+            if let Some(ended) = self.answer_all(course, wait) {
+                return ended;
+            }
+            self.ahead.top_up();
+        }
+    }
+
+    /// Until the engine has finished event `seq`.
+    fn wait_for<W: Wait>(&mut self, seq: u64, course: &mut Course, wait: &mut W) -> Option<Ended> {
+        while self.sink.producer().consumer_position() < seq {
+            let now = ticks();
+            self.recorder.turn(now);
+            // Asked to end, the event on its way is finished first.
+            match self.look_around(now, course) {
+                None | Some(Ended::Asked | Ended::Stream) => {}
+                ended => return ended,
+            }
+            wait.idle();
+        }
+        None
+    }
+
+    /// Until the requests ring and the outbox are empty.
+    fn answer_all<W: Wait>(&mut self, course: &mut Course, wait: &mut W) -> Option<Ended> {
+        loop {
+            let now = ticks();
+            let taken = self.begin_turn(now);
+            if taken == 0 && self.exchange.flush() {
+                return None;
+            }
+            match self.look_around(now, course) {
+                None | Some(Ended::Asked | Ended::Stream) => {}
+                ended => return ended,
+            }
+            if taken == 0 {
+                wait.idle();
+            }
+        }
+    }
+}
