@@ -263,7 +263,7 @@ fn a_file_without_permission_is_code_4() {
     let place = Place::new();
     place.write("closed.hlog", &log());
     let path = place.0.path().join("closed.hlog");
-    fs::set_permissions(&path, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o0)).unwrap();
     if fs::read(&path).is_ok() {
         eprintln!("SKIPPED: this user reads files without permission (root)");
         return;

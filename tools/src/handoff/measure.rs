@@ -97,6 +97,8 @@ impl Spread {
 pub(super) struct Outcome {
     pub(super) one_way: Vec<Spread>,
     pub(super) round_trip: Spread,
+    /// The share of the time in which a thread had to wait for its core, 0 to 1.
+    pub(super) queued_share: f64,
     /// Messages per second.
     pub(super) saturated: Option<f64>,
 }
@@ -150,10 +152,12 @@ pub(super) fn over<T: Tx, R: Rx>(
         far.answer(gate, SATURATED)?;
         Some((one_way, throughput))
     };
-    let (round_trip, (one_way, (count, ticks))) = pair::run(cores, LIMIT, first, second)?;
+    let (round_trip, (one_way, (count, ticks)), queued_share) =
+        pair::run(cores, LIMIT, first, second)?;
     Ok(Outcome {
         one_way: one_way.into_iter().map(|samples| Spread::of(samples, clock)).collect(),
         round_trip: Spread::of(round_trip, clock),
+        queued_share,
         saturated: (saturated > 0 && ticks > 0).then(|| count as f64 * per_second / ticks as f64),
     })
 }

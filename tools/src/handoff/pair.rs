@@ -4,7 +4,7 @@ use crate::error::Failure;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
-use tickspin_host::cpu;
+use tickspin_host::{cpu, process};
 
 /// Where the two threads meet, and where each learns that it waits in vain.
 pub(super) struct Gate {
@@ -21,21 +21,34 @@ impl Gate {
     }
 
     /// Pins the calling thread, waits until the other one is pinned too, and goes on with `body`.
-    fn pass<T>(&self, core: usize, body: impl FnOnce(&Gate) -> Option<T>) -> Result<T, Failure> {
+    /// Returns its result and the share of the time in which the thread wanted its core in vain.
+    fn pass<T>(
+        &self,
+        core: usize,
+        body: impl FnOnce(&Gate) -> Option<T>,
+    ) -> Result<(T, f64), Failure> {
         let pledge = Pledge(self);
         cpu::pin(core).map_err(Failure::environment)?;
         self.arrived.fetch_add(1, Ordering::Relaxed);
         while self.arrived.load(Ordering::Relaxed) < 2 && !self.is_broken() {
             thread::yield_now();
         }
+        let began = Instant::now();
+        let queued_before_ns = queued_ns();
         let done = body(self).ok_or_else(|| {
             Failure::environment(format_args!(
                 "core {core} waited in vain for the other one: something else keeps it busy"
             ))
         })?;
         std::mem::forget(pledge);
-        Ok(done)
+        let queued_ns = queued_ns().saturating_sub(queued_before_ns);
+        Ok((done, queued_ns as f64 / began.elapsed().as_nanos().max(1) as f64))
     }
+}
+
+/// How long the calling thread was ready to run and had no core, since it began.
+fn queued_ns() -> u64 {
+    process::thread_usage(process::thread_id()).map_or(0, |usage| usage.queued_ns)
 }
 
 /// Breaks the gate when its thread ends early, by an error or a panic.
@@ -50,6 +63,9 @@ impl Drop for Pledge<'_> {
 /// Runs `first` on `cores.0` and `second` on `cores.1`, for at most `limit`. The calling thread
 /// waits without spinning. A body gives `None` when it finds the gate broken.
 ///
+/// The number beside the results is the larger share of its time that one of the threads was kept
+/// off its core by something else, 0 to 1.
+///
 /// # Errors
 /// Exit code 4: a core is not to be had, both are one, or the time was up.
 pub(super) fn run<A: Send, B: Send>(
@@ -57,7 +73,7 @@ pub(super) fn run<A: Send, B: Send>(
     limit: Duration,
     first: impl FnOnce(&Gate) -> Option<A> + Send,
     second: impl FnOnce(&Gate) -> Option<B> + Send,
-) -> Result<(A, B), Failure> {
+) -> Result<(A, B, f64), Failure> {
     if cores.0 == cores.1 {
         return Err(Failure::environment(format_args!(
             "a hand-over needs two cores, and core {} is only one",
@@ -78,7 +94,8 @@ pub(super) fn run<A: Send, B: Send>(
             first.join().unwrap_or_else(panicked),
             second.join().unwrap_or_else(|_| Err(Failure::failed("a measuring thread panicked"))),
         );
-        Ok((first?, second?))
+        let ((first, first_share), (second, second_share)) = (first?, second?);
+        Ok((first, second, first_share.max(second_share)))
     })
 }
 

@@ -2,7 +2,8 @@
 //!
 //! A hypervisor moves cores about within seconds, and a number from near cores says nothing beside
 //! one from far cores. So contenders are interleaved, every round begins and ends with a bare round
-//! trip, and only rounds that began and ended in the placement seen most often are kept.
+//! trip, and only rounds that began and ended in the placement seen most often are kept. Where no
+//! round stayed in one, all are used, and the report says so.
 
 use super::measure::{self, Outcome, Plan, Spread};
 use super::{contenders, pipe, placement};
@@ -18,9 +19,15 @@ const FLOOR: usize = 0;
 const PIPE: usize = 5;
 /// Round trips of a look at the placement, well below a millisecond near.
 const LOOK_ROUND_TRIPS: usize = 3_000;
-/// A placement has changed when its name did and the round trip by more than this factor: one that
-/// lies on a border does not change by trembling.
+/// The cores have moved when the round trip changed by more than this factor,
 const MOVED_FACTOR: f64 = 1.25;
+/// or by more than this one and the placement's name with it: a pair of cores that lies on a border
+/// does not move by trembling.
+const TREMBLE_FACTOR: f64 = 1.1;
+
+/// A round is crowded when a thread was kept off its core for more than this share of the time.
+/// Kernel threads take far less; another program that spins there takes half.
+const CROWDED_SHARE: f64 = 0.05;
 
 /// What the caller wants.
 #[derive(Clone, Copy, Debug)]
@@ -62,10 +69,14 @@ pub struct Kept {
 pub struct Bench {
     /// In the order of [`CONTENDERS`].
     pub contenders: Vec<Contender>,
-    /// Rounds kept.
+    /// Rounds that the medians are over.
     pub rounds: usize,
-    /// Rounds that began or ended in another placement.
+    /// Rounds that began or ended in another placement, or were crowded while others were not.
     pub rounds_set_aside: usize,
+    /// Rounds, kept or not, in which something else ran on the cores.
+    pub rounds_crowded: usize,
+    /// No round ended where it began, so all were used all the same.
+    pub is_every_round_moved: bool,
     /// The placement of the kept rounds.
     pub placement: &'static str,
     /// Bare round trip around the kept rounds, median, ns.
@@ -85,15 +96,21 @@ impl Round {
     fn placement(&self) -> Option<&'static str> {
         let (low, high) = (self.before_ns.min(self.after_ns), self.before_ns.max(self.after_ns));
         let middle = (low + high) / 2.0;
-        let has_moved = placement(low) != placement(high) && high > low * MOVED_FACTOR;
+        let has_moved = high > low * MOVED_FACTOR
+            || placement(low) != placement(high) && high > low * TREMBLE_FACTOR;
         (!has_moved).then(|| placement(middle))
+    }
+
+    /// Something else ran on the cores.
+    fn is_crowded(&self) -> bool {
+        self.outcomes.iter().any(|outcome| outcome.queued_share > CROWDED_SHARE)
     }
 }
 
 /// Measures all contenders until `wishes.rounds` rounds in one placement are kept or the time is up.
 ///
 /// # Errors
-/// Exit code 4: a core is not to be had, or not one round was spared by the host.
+/// Exit code 4: a core is not to be had, or something keeps it busy all the time.
 pub fn bench(
     wishes: &Wishes,
     clock: &Clock,
@@ -111,39 +128,42 @@ pub fn bench(
             break;
         }
     }
-    let Some(best) = best(&rounds) else {
-        return Err(Failure::environment(format_args!(
-            "the host moved the cores in each of {} rounds: nothing can be compared; try again, or \
-             pin the virtual processors",
-            rounds.len()
-        )));
+    let best = best(&rounds);
+    let used: Vec<&Round> = match best {
+        Some(best) => keep(&rounds, best).collect(),
+        None => rounds.iter().collect(),
     };
-    let kept: Vec<&Round> = keep(&rounds, best).collect();
-    let looks = kept.iter().flat_map(|round| [round.before_ns, round.after_ns]).collect();
+    let looks = used.iter().flat_map(|round| [round.before_ns, round.after_ns]).collect();
+    let placement_round_trip_ns = median(looks);
     Ok(Bench {
-        contenders: (0..CONTENDERS.len()).map(|index| summed(&kept, index)).collect(),
-        rounds: kept.len(),
-        rounds_set_aside: rounds.len() - kept.len(),
-        placement: best,
-        placement_round_trip_ns: median(looks),
+        contenders: (0..CONTENDERS.len()).map(|index| summed(&used, index)).collect(),
+        rounds: used.len(),
+        rounds_set_aside: rounds.len() - best.map_or(0, |_| used.len()),
+        rounds_crowded: rounds.iter().filter(|round| round.is_crowded()).count(),
+        is_every_round_moved: best.is_none(),
+        placement: best.unwrap_or_else(|| placement(placement_round_trip_ns)),
+        placement_round_trip_ns,
         began_in: ["tight", "near", "far"].map(|name| {
             (name, rounds.iter().filter(|round| placement(round.before_ns) == name).count())
         }),
     })
 }
 
-/// The placement with most rounds that stayed in it.
+/// The placement with most rounds that stayed in it, those with the cores to themselves first.
 fn best(rounds: &[Round]) -> Option<&'static str> {
-    let count = |name| rounds.iter().filter(|round| round.placement() == Some(name)).count();
-    let (name, most) = ["tight", "near", "far"]
-        .map(|name| (name, count(name)))
-        .into_iter()
-        .fold(("near", 0), |best, next| if next.1 > best.1 { next } else { best });
-    (most > 0).then_some(name)
+    let count = |name| {
+        let stayed = || rounds.iter().filter(|round| round.placement() == Some(name));
+        (stayed().filter(|round| !round.is_crowded()).count(), stayed().count())
+    };
+    let counts = ["tight", "near", "far"].map(|name| (count(name), name));
+    counts.into_iter().max().filter(|((_, stayed), _)| *stayed > 0).map(|(_, name)| name)
 }
 
+/// Rounds that stayed in the placement `name`; crowded ones only where there are no others.
 fn keep<'a>(rounds: &'a [Round], name: &'static str) -> impl Iterator<Item = &'a Round> {
-    rounds.iter().filter(move |round| round.placement() == Some(name))
+    let stayed = move || rounds.iter().filter(move |round| round.placement() == Some(name));
+    let all_crowded = stayed().all(Round::is_crowded);
+    stayed().filter(move |round| all_crowded || !round.is_crowded())
 }
 
 fn look(cores: (usize, usize), clock: &Clock) -> Result<f64, Failure> {
@@ -227,12 +247,18 @@ mod tests {
         Round { before_ns, after_ns, outcomes: Vec::new() }
     }
 
+    fn crowded(round_trip_ns: f64) -> Round {
+        let outcome = Outcome { queued_share: 0.4, ..Outcome::default() };
+        Round { outcomes: vec![outcome], ..round(round_trip_ns, round_trip_ns) }
+    }
+
     #[test]
     fn a_round_that_straddles_a_move_is_set_aside_and_one_that_trembles_is_not() {
         assert_eq!(round(120.0, 125.0).placement(), Some("near"));
         assert_eq!(round(120.0, 520.0).placement(), None);
         assert_eq!(round(520.0, 120.0).placement(), None);
         assert_eq!(round(75.0, 120.0).placement(), None);
+        assert_eq!(round(120.0, 160.0).placement(), None);
         assert_eq!(round(88.0, 93.0).placement(), Some("near"));
         assert_eq!(round(290.0, 310.0).placement(), Some("far"));
     }
@@ -243,6 +269,16 @@ mod tests {
         assert_eq!(best(&rounds), Some("far"));
         assert_eq!(keep(&rounds, "far").count(), 2);
         assert_eq!(best(&[round(120.0, 520.0)]), None);
+    }
+
+    #[test]
+    fn crowded_rounds_count_only_where_there_are_no_others() {
+        let rounds = [crowded(120.0), crowded(125.0), round(520.0, 520.0), crowded(500.0)];
+        assert_eq!(best(&rounds), Some("far"));
+        assert_eq!(keep(&rounds, "far").count(), 1);
+        let rounds = [crowded(120.0), crowded(125.0), crowded(500.0)];
+        assert_eq!(best(&rounds), Some("near"));
+        assert_eq!(keep(&rounds, "near").count(), 2);
     }
 
     #[test]

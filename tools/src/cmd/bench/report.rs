@@ -37,16 +37,17 @@ pub(super) fn json(
         host_object.insert(key.into(), json!(value));
     }
     let rest = json!({
-        "ring_minus_floor_ns": above(|c| &c.one_way),
-        "ring_minus_floor": {
-            "one_way_ns": above(|c| &c.one_way),
-            "one_way_100k_ns": above(|c| &c.one_way_100k),
-            "round_trip_ns": above(|c| &c.round_trip),
+        "ring_minus_floor_ns": {
+            "one_way": above(|c| &c.one_way),
+            "one_way_100k": above(|c| &c.one_way_100k),
+            "round_trip": above(|c| &c.round_trip),
         },
         "throughput_ratio": ratio(bench, "ring").map(hundredth),
         "throughput_ratio_copy": ratio(bench, "ring_copy").map(hundredth),
         "rounds": bench.rounds,
         "rounds_set_aside": bench.rounds_set_aside,
+        "rounds_crowded": bench.rounds_crowded,
+        "is_every_round_moved": bench.is_every_round_moved,
         "placement": bench.placement,
         "placement_round_trip_ns": tenth(bench.placement_round_trip_ns),
         "cores": [cores.0, cores.1],
@@ -129,9 +130,9 @@ pub(super) fn table(bench: &Bench, host: &Host, cores: (usize, usize)) -> String
         "{}\n\
          ring against floor: {:+.1} ns one way at 1 M/s, {:+.1} at 100 k/s, {:+.1} round trip\n\
          ring against the best of ringbuf and rtrb: {:.2} times the messages, {:.2} copied out\n\
-         rounds: {} kept, medians over them; {} set aside\n\
+         rounds: medians over {}; {} set aside{}\n\
          host: cores {} and {} were {} (bare round trip {:.0} ns; rounds began {}); {:.1} ms \
-         stolen from them; load {:.2}\n",
+         stolen from them; in {} rounds something else ran there; load {:.2}\n",
         table.render(),
         above(|c| &c.one_way),
         above(|c| &c.one_way_100k),
@@ -140,12 +141,18 @@ pub(super) fn table(bench: &Bench, host: &Host, cores: (usize, usize)) -> String
         times("ring_copy"),
         bench.rounds,
         bench.rounds_set_aside,
+        if bench.is_every_round_moved {
+            ": the host moved the cores in every one, so all are used; compare nothing"
+        } else {
+            ""
+        },
         cores.0,
         cores.1,
         bench.placement,
         bench.placement_round_trip_ns,
         began.join(", "),
         host.steal_ns as f64 / 1e6,
+        bench.rounds_crowded,
         host.load_1m,
     )
 }
