@@ -80,7 +80,8 @@ fn handoff_has_every_contender_and_every_quantity() {
             _ => assert!(positive(throughput) > 1e3, "{name}"),
         }
     }
-    let above = &json["ring_minus_floor_ns"];
+    let above = &json["ring_minus_floor"];
+    assert_eq!(above["one_way"], json["ring_minus_floor_ns"]);
     for (key, span) in [
         ("one_way", "one_way_ns"),
         ("one_way_100k", "one_way_100k_ns"),
