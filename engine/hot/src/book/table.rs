@@ -3,7 +3,7 @@
 //! Ids are whatever the venue says: neither small nor monotonic, 0 and `u64::MAX` included. The
 //! hash folds the 128-bit product of the seeded id with an odd constant, one multiplication, so
 //! that neither strides nor ids chosen in ignorance of the seed pile up.
-//! Sixteen neighbouring ids lie side by side ([`GROUP_BITS`]): venues count upwards, so a new order
+//! Sixteen neighbouring ids lie side by side (`GROUP_BITS`): venues count upwards, so a new order
 //! goes where the last one brought the lines, and the group after it is asked for in time.
 //! Deletion moves later entries of the cluster back over the hole: no tombstones, so a table that
 //! saw a billion deletions probes like a new one.
