@@ -137,9 +137,9 @@ fn a_planted_getpid_and_a_planted_fault_are_found() {
         let until = std::time::Instant::now() + Duration::from_secs(2);
         let mut pages = Vec::new();
         while std::time::Instant::now() < until {
-            (0..20_000_000).for_each(|_| std::hint::spin_loop());
+            (0..500_000).for_each(|_| std::hint::spin_loop());
             assert!(std::process::id() > 1);
-            pages.push(vec![1u8; 1 << 20]);
+            pages.push(vec![1u8; 1 << 18]);
         }
         println!("{} {}", thread_id(), pages.len());
         return;
