@@ -21,8 +21,13 @@ pub(super) type SharedLine = Arc<Line>;
 
 /// The floor: one u64, released and read. No flow control: what is not read in time is gone.
 pub(super) fn line() -> (LineTx, LineRx) {
-    let line = SharedLine::default();
-    (LineTx(Arc::clone(&line)), LineRx { line, last: 0 })
+    line_on(&SharedLine::default())
+}
+
+/// The same, on a line that was used before: what lies on it is old news.
+pub(super) fn line_on(line: &SharedLine) -> (LineTx, LineRx) {
+    let last = line.0.load(Ordering::Relaxed);
+    (LineTx(Arc::clone(line)), LineRx { line: Arc::clone(line), last })
 }
 
 pub(super) struct LineTx(SharedLine);
