@@ -36,8 +36,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 use tickspin_host::clock::{self, Clock};
+use tickspin_host::cpu;
+use tickspin_host::memory::{self, MemoryError};
 use tickspin_host::process;
-use tickspin_host::{cpu, memory};
 use tickspin_results::out::OutDir;
 use tickspin_results::summary::Usage;
 use tickspin_ring::rendezvous::{Listener, Role, RuntimeDir};
@@ -244,12 +245,16 @@ fn got(config: &Config, plan: &Plan, ours: &Ours) -> Result<Vec<String>, SimErro
         ));
     }
     if config.lock_memory {
-        memory::lock_all()
-            .map_err(|source| SimError::Memory { what: "everything (--lock-memory)", source })?;
-        notes.push("all memory locked, now and later (mlockall)".to_owned());
+        notes.push(match memory::lock_all() {
+            Ok(()) => "all memory locked, now and later (mlockall)".to_owned(),
+            Err(limited @ MemoryError::LockedOnlyNow { .. }) => limited.to_string(),
+            Err(source) => {
+                return Err(SimError::Memory { what: "everything (--lock-memory)", source });
+            }
+        });
     }
     if let Some(priority) = plan.fifo {
-        notes.push(format!("pinned thread asked for SCHED_FIFO {priority}"));
+        notes.push(format!("pinned thread asked for SCHED_FIFO {priority} and got it"));
     }
     Ok(notes)
 }

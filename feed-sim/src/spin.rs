@@ -51,6 +51,11 @@ const STARVED_BATCH: usize = 64;
 /// queue is half empty.
 const LONG_SLACK_NS: u64 = 200_000;
 const SHORT_SLACK_NS: u64 = 1_000;
+/// In a short gap nothing is prepared for so long after a send, ns: requests are answered within
+/// half a microsecond or two, and preparing would blur the clock of their arrival.
+const QUIET_NS: u64 = 3_000;
+/// With fewer events prepared than this the quiet is given up.
+const STARVING: u64 = 1_024;
 /// Turns between two rounds of housekeeping (counters, signs of life): some 20 µs.
 const HOUSE_TURNS: u64 = 1_024;
 
@@ -113,6 +118,9 @@ struct Course {
     wall_end: Option<u64>,
     long_slack: u64,
     short_slack: u64,
+    quiet: u64,
+    /// Stamp of the last event sent.
+    last_sent: u64,
 }
 
 /// How a run of the loop ended.
@@ -134,6 +142,7 @@ impl Spinner {
             wall_end: self.mode.wall_ticks.map(|length| now.saturating_add(length)),
             long_slack: clock.ticks_from_ns(LONG_SLACK_NS),
             short_slack: clock.ticks_from_ns(SHORT_SLACK_NS),
+            quiet: clock.ticks_from_ns(QUIET_NS),
             ..Course::default()
         };
         self.status.phase(Phase::Run);
@@ -181,8 +190,11 @@ impl Spinner {
                 }
             } else if taken == 0 {
                 let slack = intended - now;
+                // Right after a send its request is on the way: the turns stay short.
+                let is_quiet = now.saturating_sub(course.last_sent) > course.quiet
+                    || self.ahead.len() < STARVING;
                 let is_time = slack > course.long_slack
-                    || (slack > course.short_slack && self.ahead.is_low());
+                    || (slack > course.short_slack && is_quiet && self.ahead.is_low());
                 if is_time && !self.ahead.is_exhausted() {
                     self.ahead.top_up();
                 } else {
@@ -283,6 +295,7 @@ impl Spinner {
         let is_measured = !prepared.event.is_warm_up();
         self.exchange.session().on_sent(seq, ticks, is_measured);
         course.exchange_ns = prepared.event.exchange_ns;
+        course.last_sent = ticks;
         if is_measured {
             self.recorder.lag(lag);
             let first = course.measured.map_or(ticks, |(first, _)| first);

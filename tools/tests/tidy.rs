@@ -209,6 +209,20 @@ fn every_acquire_names_its_release() {
 }
 
 #[test]
+fn a_single_writer_stores() {
+    for package in ["base/ring", "base/host", "engine/hot"] {
+        for file in files(&format!("{package}/src"), ".rs") {
+            for (number, line) in code(&file) {
+                for word in ["fetch_add", "fetch_sub", "compare_exchange"] {
+                    let is_cold = file == "base/host/src/process.rs";
+                    assert!(is_cold || !line.contains(word), "{file}:{number}: {line}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn every_module_says_what_it_is() {
     for (package, _) in ARROWS {
         for folder in ["src", "tests", "benches", "examples"] {
@@ -243,6 +257,9 @@ fn links_in_the_documents_lead_somewhere() {
 
 #[test]
 fn nothing_unfinished_is_left() {
+    for file in files(".", ".md") {
+        assert!(!read(&file).contains("@@"), "{file}: a place is still to be filled");
+    }
     for folder in ["base", "engine", "feed-sim", "tools"] {
         for file in files(folder, ".rs").into_iter().filter(|file| file != "tools/tests/tidy.rs") {
             for (index, line) in read(&file).lines().enumerate() {

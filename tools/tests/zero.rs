@@ -131,7 +131,6 @@ fn pinned_threads_make_no_system_call_and_take_no_page_fault() {
 
 #[test]
 fn a_planted_getpid_and_a_planted_fault_are_found() {
-    let _turn = turn();
     if std::env::var_os("TICKSPIN_PLANTED").is_some() {
         // The child: spins like a pinned thread, with one call and one fresh page now and then.
         let until = std::time::Instant::now() + Duration::from_secs(2);
@@ -144,8 +143,8 @@ fn a_planted_getpid_and_a_planted_fault_are_found() {
         println!("{} {}", thread_id(), pages.len());
         return;
     }
+    let _turn = turn();
     let place = TempDir::new().unwrap();
-    drop(_turn);
     let mut child = place.command(std::env::current_exe().unwrap());
     child.env("TICKSPIN_PLANTED", "1").args([
         "--exact",

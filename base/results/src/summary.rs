@@ -407,18 +407,22 @@ impl Summary {
         }
     }
 
-    /// Was every event accounted for? `Err` says what is missing.
+    /// Was every event and every order accounted for? `Err` says what is missing.
     ///
     /// # Errors
     /// One line with the numbers.
     pub fn accounted(&self) -> Result<(), String> {
         let Events { sent, received, lost, .. } = self.events;
-        if sent == received + lost {
-            return Ok(());
+        if sent != received + lost {
+            let missing = sent.abs_diff(received + lost);
+            return Err(format!(
+                "{sent} events sent, but {received} received and {lost} lost: {missing} unaccounted for"
+            ));
         }
-        Err(format!(
-            "{sent} events sent, but {received} received and {lost} lost: {} unaccounted for",
-            sent.abs_diff(received + lost)
-        ))
+        let Orders { sent, received, .. } = self.orders;
+        if sent != received {
+            return Err(format!("{sent} orders sent, but {received} received at the exchange end"));
+        }
+        Ok(())
     }
 }

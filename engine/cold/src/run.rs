@@ -31,7 +31,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, SystemTime};
 use tickspin_host::clock::{self, Clock};
-use tickspin_host::{cpu, memory, process};
+use tickspin_host::memory::{self, MemoryError};
+use tickspin_host::{cpu, process};
 use tickspin_hot::notice::Notice;
 use tickspin_results::out::OutDir;
 use tickspin_ring::MeetError;
@@ -165,12 +166,20 @@ fn got(
     let mut notes = Vec::new();
     if config.memory.huge_pages {
         let ring = if ours.has_huge_pages() { "2 MiB" } else { "4 KiB" };
-        notes.push(format!("huge pages asked for: {}; requests ring {ring}", tables.pages()));
+        notes.push(format!(
+            "huge pages asked for: {}; requests ring {ring}; set some aside with `sudo sysctl \
+             vm.nr_hugepages=128`",
+            tables.pages()
+        ));
     }
     if config.memory.lock {
-        memory::lock_all()
-            .map_err(|source| EngineError::Memory { what: "everything (--lock-memory)", source })?;
-        notes.push("all memory locked, now and later (mlockall)".to_owned());
+        notes.push(match memory::lock_all() {
+            Ok(()) => "all memory locked, now and later (mlockall)".to_owned(),
+            Err(limited @ MemoryError::LockedOnlyNow { .. }) => limited.to_string(),
+            Err(source) => {
+                return Err(EngineError::Memory { what: "everything (--lock-memory)", source });
+            }
+        });
     }
     if let Some(priority) = plan.fifo {
         notes.push(format!("pinned thread asked for SCHED_FIFO {priority} and got it"));

@@ -5,6 +5,9 @@ use crate::sink::ring::Offered;
 use tickspin_host::clock::ticks;
 use tickspin_host::wait::Wait;
 
+/// How long an end that was asked for waits for the engine to finish its event, ns.
+const PATIENCE_NS: u64 = 2_000_000_000;
+
 impl Spinner {
     pub(super) fn lockstep<W: Wait>(&mut self, course: &mut Course, wait: &mut W) -> Ended {
         loop {
@@ -47,13 +50,12 @@ impl Spinner {
 
     /// Until the engine has finished event `seq`.
     fn wait_for<W: Wait>(&mut self, seq: u64, course: &mut Course, wait: &mut W) -> Option<Ended> {
+        let mut patience = None;
         while self.sink.producer().consumer_position() < seq {
             let now = ticks();
             self.recorder.turn(now);
-            // Asked to end, the event on its way is finished first.
-            match self.look_around(now, course) {
-                None | Some(Ended::Asked | Ended::Stream) => {}
-                ended => return ended,
+            if let Some(ended) = self.look_patiently(now, course, &mut patience) {
+                return Some(ended);
             }
             wait.idle();
         }
@@ -62,19 +64,38 @@ impl Spinner {
 
     /// Until the requests ring and the outbox are empty.
     fn answer_all<W: Wait>(&mut self, course: &mut Course, wait: &mut W) -> Option<Ended> {
+        let mut patience = None;
         loop {
             let now = ticks();
             let taken = self.begin_turn(now);
             if taken == 0 && self.exchange.flush() {
                 return None;
             }
-            match self.look_around(now, course) {
-                None | Some(Ended::Asked | Ended::Stream) => {}
-                ended => return ended,
+            if let Some(ended) = self.look_patiently(now, course, &mut patience) {
+                return Some(ended);
             }
             if taken == 0 {
                 wait.idle();
             }
+        }
+    }
+
+    /// Asked to end, what is on its way is finished first; but an engine that is stopped and not
+    /// dead would never finish, so only for [`PATIENCE_NS`].
+    fn look_patiently(
+        &mut self,
+        now: u64,
+        course: &mut Course,
+        patience: &mut Option<u64>,
+    ) -> Option<Ended> {
+        match self.look_around(now, course) {
+            None => None,
+            Some(ended @ (Ended::Asked | Ended::Stream)) => {
+                let length = self.recorder.clock().ticks_from_ns(PATIENCE_NS);
+                let until = *patience.get_or_insert(now.saturating_add(length));
+                (now >= until).then_some(ended)
+            }
+            ended => ended,
         }
     }
 }

@@ -55,12 +55,16 @@ impl<'a> Job<'a> {
         let name = args.name.clone().unwrap_or_else(|| format!("run-{}", std::process::id()));
         check_name(&name).map_err(|error| Failure::usage(&error))?;
         let config = Config::read(args.config.as_deref())?;
-        let plan = cpu::plan(args.cores).map_err(|error| Failure::environment(&error))?;
+        if let Some(file) = &args.file {
+            std::fs::File::open(file).map_err(|error| cannot_open(file, &error))?;
+        }
+        let mut plan = cpu::plan(args.cores).map_err(|error| Failure::environment(&error))?;
         if args.fifo.is_some() {
             plan.may_use_fifo().map_err(|error| Failure::environment(&error))?;
         }
         let dir = RuntimeDir::open().map_err(|error| meet(&error))?;
         refuse_busy(&dir, &name)?;
+        make_room(&dir, &mut plan)?;
 
         let path = args.out.clone().unwrap_or_else(|| default_folder(&name, SystemTime::now()));
         let out = OutDir::create(&path).map_err(|error| output(&error))?;
@@ -71,6 +75,10 @@ impl<'a> Job<'a> {
             out.abandon();
             output(&error)
         })?;
+        // What an earlier run left must not be taken for this one's, whatever becomes of it.
+        for name in &names {
+            let _ = std::fs::remove_file(out.path().join(name));
+        }
         let mut parts = Vec::new();
         let mut aliases = Vec::new();
         let mut part = |name: &str, table: &Option<toml::Table>| {
@@ -186,6 +194,32 @@ impl Line {
         if is_on {
             self.0.push(flag.into());
         }
+    }
+}
+
+/// Two spinners for each run alive and two of ours: more than cores, and all of ours yield. Those
+/// that spin already go on spinning; ours at least do not make it worse.
+fn make_room(dir: &RuntimeDir, plan: &mut CorePlan) -> Result<(), Failure> {
+    let (alive, _) = dir.runs().map_err(|error| meet(&error))?;
+    let cores = cpu::cores().map_err(|error| Failure::environment(&error))?;
+    let allowed = cores.iter().filter(|core| core.allowed).count();
+    if !alive.is_empty() && 2 * (alive.len() + 1) > allowed && !plan.must_yield {
+        plan.must_yield = true;
+        let names: Vec<&str> = alive.iter().map(|run| run.name.as_str()).collect();
+        plan.why = format!(
+            "{}; {} spins on this host already and there are {allowed} cores: both programs yield",
+            plan.why,
+            names.join(", ")
+        );
+    }
+    Ok(())
+}
+
+fn cannot_open(file: &std::path::Path, error: &std::io::Error) -> Failure {
+    let line = format!("{}: cannot open: {error}", file.display());
+    match error.kind() {
+        std::io::ErrorKind::PermissionDenied => Failure::environment(line),
+        _ => Failure::failed(line),
     }
 }
 

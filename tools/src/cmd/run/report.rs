@@ -25,7 +25,8 @@ impl Report {
         let mut complaints = ended.complaints.clone();
         let mut code = ended.code;
         let parts = part::<FeedPart>(job, FILES[1])
-            .and_then(|feed| Ok((feed, part::<EnginePart>(job, FILES[2])?)));
+            .and_then(|feed| Ok((feed, part::<EnginePart>(job, FILES[2])?)))
+            .and_then(|(feed, engine)| joined(&feed, &engine).map(|()| (feed, engine)));
         let summary = match parts {
             Ok((feed, engine)) => {
                 let mut summary = Summary::join(&feed, &engine);
@@ -35,7 +36,7 @@ impl Report {
                 summary.settings.insert("tickspin_cpu_ns".to_owned(), own_cpu);
                 summary.notes.extend(spoilt("feed", &feed.usage));
                 summary.notes.extend(spoilt("engine", &engine.usage));
-                if let Err(line) = joined(&feed, &engine).and_then(|()| summary.accounted()) {
+                if let Err(line) = summary.accounted() {
                     complaints.push(line);
                     code = if code == exit::OK { exit::FAILURE } else { code };
                 }
