@@ -114,8 +114,10 @@ impl Rx for InPlace {
     fn try_take(&mut self) -> Option<Taken> {
         match self.0.poll() {
             Polled::Slot(view) => {
-                let sum = (0..7).fold(view.seq(), |sum, word| sum ^ view.word(word));
-                Some(Taken { first: view.word(0), sum })
+                // Each word once: atomic loads are never merged.
+                let first = view.word(0);
+                let sum = (1..7).fold(view.seq() ^ first, |sum, word| sum ^ view.word(word));
+                Some(Taken { first, sum })
             }
             // A foreign stamp cannot be: the other end is ours. If it were, the time limit ends it.
             Polled::Empty | Polled::Foreign(_) => None,
