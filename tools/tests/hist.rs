@@ -117,6 +117,20 @@ fn intervals_and_files_add_up_tag_by_tag() {
 }
 
 #[test]
+fn a_limit_says_how_many_tags_it_left_out() {
+    let place = Place::new();
+    place.write("a.hlog", &log());
+    let table = text(&place.run(&["a.hlog", "--limit", "1"]).stdout);
+    assert!(table.contains("book") && !table.contains("service"), "{table}");
+    assert_eq!(table.lines().last(), Some("(and 1 more tags)"));
+    let one = place.json(&["a.hlog", "--limit", "1", "--json"]);
+    assert_eq!(one["latency_ns"].as_object().unwrap().len(), 1);
+    assert_eq!(one["left_out"], 1);
+    assert_eq!(place.json(&["a.hlog", "--limit", "9", "--json"])["left_out"], 0);
+    assert_fails(&place.run(&["a.hlog", "--limit", "0"]), 2, &["--limit"]);
+}
+
+#[test]
 fn standard_input_is_a_dash() {
     let place = Place::new();
     let mut child = place

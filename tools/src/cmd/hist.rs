@@ -35,6 +35,9 @@ struct Show {
     /// Only this tag; may be given several times
     #[arg(long, value_name = "TAG")]
     tag: Vec<String>,
+    /// Only the first N tags; how many are left out is said
+    #[arg(long, value_name = "N")]
+    limit: Option<std::num::NonZeroUsize>,
     /// Print one JSON object, as `--format json`
     #[arg(long, conflicts_with = "format")]
     json: bool,
@@ -75,6 +78,10 @@ pub fn run(args: &Args) -> Outcome {
     refuse_existing(target, args.force)?;
     let mut loaded = load::all(&args.files)?;
     choose(&mut loaded.sums, &args.tag)?;
+    if let Some(limit) = args.limit.map(std::num::NonZeroUsize::get) {
+        loaded.left_out = loaded.sums.len().saturating_sub(limit);
+        loaded.sums.truncate(limit);
+    }
     let text = match format {
         Format::Table => print::table(&loaded),
         Format::Hgrm => print::hgrm(only(&loaded)?),

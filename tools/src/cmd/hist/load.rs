@@ -36,6 +36,8 @@ pub(super) struct Loaded {
     pub(super) files: Vec<String>,
     /// In order of first appearance.
     pub(super) sums: Vec<Sum>,
+    /// Tags beyond a limit.
+    pub(super) left_out: usize,
     /// Files whose last line was dropped.
     pub(super) cut: Vec<Cut>,
 }
@@ -57,7 +59,8 @@ pub(super) fn all(files: &[PathBuf]) -> Result<Loaded, Failure> {
             values,
         })
         .collect();
-    Ok(Loaded { files: files.iter().map(|path| name(path)).collect(), sums, cut })
+    let files = files.iter().map(|path| name(path)).collect();
+    Ok(Loaded { files, sums, left_out: 0, cut })
 }
 
 /// One file's intervals, and what was dropped from its end.

@@ -29,7 +29,11 @@ pub(super) fn table(loaded: &Loaded) -> String {
         );
         table.row(cells);
     }
-    table.render()
+    let mut text = table.render();
+    if loaded.left_out > 0 {
+        let _ = writeln!(text, "(and {} more tags)", loaded.left_out);
+    }
+    text
 }
 
 /// Percentile text, ns.
@@ -62,6 +66,7 @@ pub(super) fn json(loaded: &Loaded) -> Result<String, Failure> {
         "files": loaded.files,
         "intervals": intervals,
         "latency_ns": latency,
+        "left_out": loaded.left_out,
         "cut": cut,
     });
     serde_json::to_string_pretty(&object)
