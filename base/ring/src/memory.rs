@@ -227,8 +227,7 @@ impl PeerArray {
 /// A backlog streams: without the hint each line is a miss of its own, because the processor's own
 /// prefetcher gives up on lines that the other core has modified.
 /// Saturated, 65,536 slots, near, M/s: none 170, 8: 185, 16: 165, 24: 180, 32 to 256: 290 to 320
-/// (docs/decisions/0003-fetch-ahead.md). With one message at a time the line is a stale one that
-/// the writer takes back when it gets there, as it must anyway: latency is the same.
+/// (docs/decisions/0003-fetch-ahead.md). One message at a time pays a nanosecond or two.
 const FETCH_AHEAD: u64 = 48;
 
 /// One slot: the stamp, then the payload.
