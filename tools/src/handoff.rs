@@ -55,6 +55,8 @@ pub struct Probe {
     pub floor_round_trip_ns: f64,
     /// Our ring, one way, median, ns.
     pub ring_one_way_p50_ns: f64,
+    /// Rate at which both one-way medians were measured, messages per second.
+    pub rate_per_s: f64,
     /// `tight`, `near` or `far`.
     pub placement: &'static str,
     /// The clock it was measured with.
@@ -64,8 +66,8 @@ pub struct Probe {
 /// Where the host has two cores, from the round trip of a bare line between them.
 ///
 /// `tight` below 90 ns (they share a core or a middle cache), `near` below 300 (one last-level
-/// cache), else `far`. The borders lie between the groups seen on virtual machines: 60 to 90, 110
-/// to 150, 500 to 650 ns.
+/// cache), else `far`. Names for orders of magnitude: some pairs of cores lie on a border, so whether
+/// the host moved them is [`has_moved`]'s to say.
 #[must_use]
 pub fn placement(round_trip_ns: f64) -> &'static str {
     match round_trip_ns {
@@ -73,6 +75,19 @@ pub fn placement(round_trip_ns: f64) -> &'static str {
         ns if ns < FAR_NS => "near",
         _ => "far",
     }
+}
+
+/// The cores have moved when the bare round trip changed by more than this factor,
+const MOVED_FACTOR: f64 = 1.25;
+/// or by more than this one and the placement's name with it: a pair of cores that lies on a border
+/// does not move by trembling.
+const TREMBLE_FACTOR: f64 = 1.1;
+
+/// Whether the host moved the cores between two bare round trips, ns.
+#[must_use]
+pub fn has_moved(one_ns: f64, other_ns: f64) -> bool {
+    let (low, high) = (one_ns.min(other_ns), one_ns.max(other_ns));
+    high > low * MOVED_FACTOR || placement(low) != placement(high) && high > low * TREMBLE_FACTOR
 }
 
 /// Measures the bare line and our ring between two cores, for about `time` (at least 50 ms).
@@ -102,6 +117,7 @@ pub fn probe(
         floor_one_way_ns: one_way(&floor),
         floor_round_trip_ns: floor.round_trip.p50,
         ring_one_way_p50_ns: one_way(&ring),
+        rate_per_s: rate,
         placement: placement(floor.round_trip.p50),
         clock: clock_part(&clock),
     })

@@ -94,7 +94,7 @@ fn handoff_has_every_contender_and_every_quantity() {
     let rate = |name: &str| json[name]["throughput_msgs_per_s"].as_f64().unwrap();
     let ratio = rate("ring") / rate("ringbuf").max(rate("rtrb"));
     assert!((positive(&json["throughput_ratio"]) - ratio).abs() < 0.01, "{ratio}");
-    assert!(json["rounds"].as_u64().unwrap() + json["rounds_set_aside"].as_u64().unwrap() >= 1);
+    assert!(json["rounds"].as_u64().unwrap() >= 1, "{json}");
     let placement = json["placement"].as_str().unwrap();
     assert!(["tight", "near", "far"].contains(&placement), "{placement}");
     positive(&json["clock"]["ticks_per_second"]);

@@ -129,7 +129,10 @@ fn choose(sums: &mut Vec<load::Sum>, wished: &[String]) -> Result<(), Failure> {
         return Ok(());
     }
     let mut chosen = Vec::new();
-    for tag in wished {
+    for (nth, tag) in wished.iter().enumerate() {
+        if wished.iter().take(nth).any(|earlier| earlier == tag) {
+            continue;
+        }
         let Some(index) = sums.iter().position(|sum| sum.tag == *tag) else {
             let known: Vec<&str> = sums.iter().map(load::Sum::name).collect();
             return Err(Failure::usage(format_args!(

@@ -63,13 +63,13 @@ impl Rx for LineRx {
     }
 }
 
-/// Our ring, read in place: as the engine reads it.
+/// Our ring, read in place.
 pub(super) fn ring() -> Result<(RingTx, InPlace), Failure> {
     let (tx, rx) = our_ring()?;
     Ok((tx, InPlace(rx)))
 }
 
-/// Our ring, each message copied out.
+/// Our ring, each message copied out: as the engine reads it.
 pub(super) fn ring_copy() -> Result<(RingTx, CopiedOut), Failure> {
     let (tx, rx) = our_ring()?;
     Ok((tx, CopiedOut(rx)))

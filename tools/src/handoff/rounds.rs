@@ -11,12 +11,13 @@
 
 use super::contenders::{self, LineRx, LineTx, SharedLine, line_on};
 use super::measure::{self, Outcome, Plan, Spread};
-use super::{pipe, placement};
+use super::{has_moved, pipe, placement};
 use crate::error::Failure;
 use std::time::{Duration, Instant};
 use tickspin_host::clock::Clock;
 
-/// Everyone measured, in the order of the report. `ring` is read as the engine reads it.
+/// Everyone measured, in the order of the report. `ring_copy` is read as the engine
+/// reads it: seven words into its own memory, then released; `ring` is summed up in place.
 pub const CONTENDERS: [&str; 6] = ["floor", "ring", "ring_copy", "ringbuf", "rtrb", "pipe"];
 /// Of them, the one without flow control: it has no throughput.
 const FLOOR: usize = 0;
@@ -24,12 +25,6 @@ const FLOOR: usize = 0;
 const PIPE: usize = 5;
 /// Round trips of a look at the placement, well below a millisecond near.
 const LOOK_ROUND_TRIPS: usize = 3_000;
-/// The cores have moved when the round trip changed by more than this factor,
-const MOVED_FACTOR: f64 = 1.25;
-/// or by more than this one and the placement's name with it: a pair of cores that lies on a border
-/// does not move by trembling.
-const TREMBLE_FACTOR: f64 = 1.1;
-
 /// A round is crowded when a thread was kept off its core for more than this share of the time.
 /// Kernel threads take far less; another program that spins there takes half.
 const CROWDED_SHARE: f64 = 0.05;
@@ -101,9 +96,7 @@ impl Round {
     fn placement(&self) -> Option<&'static str> {
         let (low, high) = (self.before_ns.min(self.after_ns), self.before_ns.max(self.after_ns));
         let middle = (low + high) / 2.0;
-        let has_moved = high > low * MOVED_FACTOR
-            || placement(low) != placement(high) && high > low * TREMBLE_FACTOR;
-        (!has_moved).then(|| placement(middle))
+        (!has_moved(low, high)).then(|| placement(middle))
     }
 
     /// Something else ran on the cores.

@@ -35,7 +35,7 @@ pub(super) struct Job<'a> {
     pub(super) feed: Vec<OsString>,
     /// Arguments of `engine`.
     pub(super) engine: Vec<OsString>,
-    /// Rate to measure the bare ring at; `None`: as fast as one message at a time goes.
+    /// Rate to measure the bare ring at, events a second; `None`: the probe's own.
     pub(super) rate: Option<f64>,
     /// How complaints name the parts of the configuration: the file's path, what to say instead.
     pub(super) aliases: Vec<(String, String)>,

@@ -31,9 +31,17 @@ impl Report {
             Ok((feed, engine)) => {
                 let mut summary = Summary::join(&feed, &engine);
                 summary.host = host();
-                spans.add_to(&mut summary, job.rate);
+                spans.add_to(&mut summary);
                 let own_cpu = ended.own_cpu_ns.to_string();
                 summary.settings.insert("tickspin_cpu_ns".to_owned(), own_cpu);
+                if summary.events.received > 0 && summary.events.received == summary.events.warm_up
+                {
+                    summary.notes.push(
+                        "nothing was measured: every event was warm-up or lay before --from; see \
+                         --warm-up"
+                            .to_owned(),
+                    );
+                }
                 summary.notes.extend(spoilt("feed", &feed.usage));
                 summary.notes.extend(spoilt("engine", &engine.usage));
                 if let Err(line) = summary.accounted() {

@@ -4,7 +4,7 @@
 //! both measurements saw the same placement.
 
 use super::job::Job;
-use crate::handoff::{Probe, probe};
+use crate::handoff::{Probe, has_moved, probe};
 use std::time::Duration;
 use tickspin_results::summary::{Floor, Placement, RingOneWay, Summary};
 
@@ -24,7 +24,7 @@ impl Spans {
     pub(super) fn before(job: &Job<'_>) -> Spans {
         let mut spans = Spans::default();
         if job.plan.must_yield && !job.args.no_probe {
-            spans.notes.push("no floor: both spinners share one core".to_owned());
+            spans.notes.push("no floor: spinners share cores".to_owned());
         }
         spans.before = spans.measure(job, "before");
         spans
@@ -51,7 +51,7 @@ impl Spans {
     }
 
     /// Writes what was measured into the summary; says what makes the run incomparable.
-    pub(super) fn add_to(&self, summary: &mut Summary, rate: Option<f64>) {
+    pub(super) fn add_to(&self, summary: &mut Summary) {
         let (before, after) = (self.before.as_ref(), self.after.as_ref());
         let placement = |probe: Option<&Probe>| probe.map(|probe| probe.placement.to_owned());
         summary.placement = Placement { before: placement(before), after: placement(after) };
@@ -69,15 +69,15 @@ impl Spans {
             p50: middle(ring),
             before: before.map(ring),
             after: after.map(ring),
-            rate: before.and(rate),
+            rate: before.map(|probe| probe.rate_per_s),
         };
         if let (Some(before), Some(after)) = (before, after)
-            && before.placement != after.placement
+            && has_moved(before.floor_round_trip_ns, after.floor_round_trip_ns)
         {
             summary.notes.push(format!(
-                "spoilt: the host moved the cores during the run, {} before and {} after; compare \
-                 it to nothing",
-                before.placement, after.placement
+                "spoilt: the host moved the cores during the run, a bare round trip took {:.0} ns \
+                 before and {:.0} ns after; compare it to nothing",
+                before.floor_round_trip_ns, after.floor_round_trip_ns
             ));
         }
         summary.notes.extend(self.notes.iter().cloned());

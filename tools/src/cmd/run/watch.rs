@@ -85,7 +85,10 @@ fn started(job: &Job<'_>) -> Result<Ended, Failure> {
     if !has("feed.json") && !has("engine.json") && signal != 0 {
         return Err(interrupted(signal));
     }
-    for (child, file) in [(&engine, "engine.json"), (&feed, "feed.json")] {
+    // The one that failed by itself first; the other was then told to go.
+    let mut parts = [(&engine, "engine.json"), (&feed, "feed.json")];
+    parts.sort_by_key(|(child, _)| u8::from(child.outcome()) != code);
+    for (child, file) in parts {
         if child.code().is_some_and(|code| code != exit::OK) && !has(file) {
             return Err(never_ran(job, child));
         }
@@ -145,10 +148,11 @@ fn wait(job: &Job<'_>, feed: &mut Child, engine: &mut Child, progress: &mut Prog
             };
             next_step = next_step.or(Some(Instant::now() + grace));
         }
-        if is_noted == [true; 2] {
-            return (code, forwarded);
-        }
         let signal = process::stop_signal();
+        if is_noted == [true; 2] {
+            // A terminal sends its signal to all of us: both may have ended before we forwarded it.
+            return (code, if forwarded == 0 { signal } else { forwarded });
+        }
         if forwarded == 0 && signal != 0 {
             forwarded = signal;
             feed.send(signal);
