@@ -18,7 +18,7 @@ const ARROWS: [(&str, &[&str]); 10] = [
     ("engine/hot", &["wire", "ring", "host"]),
     ("engine/cold", &["hot", "wire", "ring", "host", "results"]),
     ("feed-sim", &["wire", "ring", "host", "results", "recording"]),
-    ("tools", &["wire", "ring", "host", "results", "recording", "hot"]),
+    ("tools", &["wire", "ring", "host", "results", "hot"]),
 ];
 
 /// Packages that may contain `unsafe`; every other forbids it.

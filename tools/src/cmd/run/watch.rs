@@ -87,7 +87,7 @@ fn started(job: &Job<'_>) -> Result<Ended, Failure> {
     }
     // The one that failed by itself first; the other was then told to go.
     let mut parts = [(&engine, "engine.json"), (&feed, "feed.json")];
-    parts.sort_by_key(|(child, _)| u8::from(child.outcome()) != code);
+    parts.sort_by_key(|(child, _)| child.outcome() != code);
     for (child, file) in parts {
         if child.code().is_some_and(|code| code != exit::OK) && !has(file) {
             return Err(never_ran(job, child));
