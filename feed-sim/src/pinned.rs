@@ -70,6 +70,7 @@ fn work(spinner: Spinner, terms: Terms) -> Result<Done, SimError> {
         cpu::fifo(priority)?;
     }
     memory::prefault_stack(PREFAULT_BYTES);
+    memory::prefault_image();
     let control = Arc::clone(&spinner.control);
     control.set_thread(thread_id());
     loop {

@@ -32,6 +32,7 @@ pub mod child;
 pub mod clock;
 pub mod cpu;
 pub mod facts;
+mod image;
 pub mod memory;
 mod plan;
 pub mod process;

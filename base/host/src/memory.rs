@@ -7,6 +7,7 @@
 //! When it is the wrong choice: [`lock_all`] in a program that allocates gigabytes it will never
 //! read; each later mapping is then populated as well.
 
+pub use crate::image::{MAPPING_BYTES_MAX, prefault_image};
 pub use crate::table::{Pages, Table};
 
 use crate::process::{CAP_IPC_LOCK, has_capability, program};

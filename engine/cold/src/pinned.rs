@@ -172,6 +172,7 @@ where
         cpu::fifo(priority)?;
     }
     memory::prefault_stack(STACK_BYTES);
+    memory::prefault_image();
     let misfit = |error: &dyn std::fmt::Display| EngineError::Tables(error.to_string());
     let Borrowed { book, exposures, own_orders, quotes } = tables.borrow();
     let seed = tickspin_ring::region::random_epoch();
