@@ -1,7 +1,7 @@
 //! Why an armed run ended, in one line, and the exit code that says so. Files are written in every
 //! case.
 
-use crate::error::{SimError, exit, signal_code};
+use crate::error::{SimError, exit};
 use crate::spin::{Ended, Outcome};
 use std::fmt;
 use tickspin_ring::State;
@@ -51,7 +51,7 @@ impl Ending {
     pub fn exit_code(&self) -> u8 {
         match self {
             Ending::Stream => exit::OK,
-            Ending::Signal(signal) => signal_code(*signal),
+            Ending::Signal(signal) => exit::of_signal(*signal),
             Ending::SourceFailed(error) => error.exit_code(),
             Ending::NotDrained
             | Ending::EngineLeft

@@ -11,22 +11,9 @@ use tickspin_host::cpu::CpuError;
 use tickspin_host::memory::MemoryError;
 use tickspin_host::process::is_closed_pipe;
 use tickspin_recording::RecordingError;
+pub use tickspin_results::exit;
 use tickspin_results::out::OutError;
 use tickspin_ring::{AttachError, CreateError, MeetError};
-
-/// Exit codes of every program of ours.
-pub mod exit {
-    /// Everything held.
-    pub const OK: u8 = 0;
-    /// A missing, empty, cut or foreign file; a dead peer.
-    pub const FAILURE: u8 = 1;
-    /// Wrong flag, unknown key, value out of range.
-    pub const USAGE: u8 = 2;
-    /// The machine or a permission stands in the way.
-    pub const ENVIRONMENT: u8 = 4;
-    /// Added to a signal's number.
-    pub const SIGNAL_BASE: u8 = 128;
-}
 
 /// Why the feed did not start, or could not leave its files.
 #[derive(Debug)]
@@ -151,15 +138,9 @@ impl SimError {
             | Self::NoEngine { .. }
             | Self::Foreign { .. }
             | Self::Print(_) => exit::FAILURE,
-            Self::Signal(signal) => signal_code(*signal),
+            Self::Signal(signal) => exit::of_signal(*signal),
         }
     }
-}
-
-/// 130 for SIGINT, 143 for SIGTERM.
-#[must_use]
-pub fn signal_code(signal: i32) -> u8 {
-    u8::try_from(signal).map_or(exit::FAILURE, |signal| exit::SIGNAL_BASE.saturating_add(signal))
 }
 
 impl fmt::Display for SimError {
@@ -261,6 +242,5 @@ mod tests {
             assert_eq!(error.exit_code(), code, "{error}");
             assert!(!error.to_string().contains('\n'), "one line: {error}");
         }
-        assert_eq!((signal_code(2), signal_code(15)), (130, 143));
     }
 }

@@ -44,5 +44,4 @@ pub mod ending; // why an armed run ended
 pub mod error; // what failed, on which key, file or core
 pub mod keep; // intervals into feed.hlog
 pub mod report; // what a run leaves behind
-mod utc; // the time of day in a folder's name
 pub mod watch; // is the engine alive?

@@ -29,17 +29,15 @@ use crate::source::replay::{Replay, ReplaySpec};
 use crate::source::synth::{self, Synth, SynthSpec};
 use crate::spin::{Mode, Outcome, Spinner};
 use crate::status::{Counter, Phase};
-use crate::utc;
 use crate::watch::Watch;
 use std::io::{self, Write};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 use tickspin_host::clock::{self, Clock};
 use tickspin_host::cpu;
 use tickspin_host::memory::{self, MemoryError};
 use tickspin_host::process;
-use tickspin_results::out::OutDir;
+use tickspin_results::out::{OutDir, default_folder};
 use tickspin_results::summary::Usage;
 use tickspin_ring::rendezvous::{Listener, Role, RuntimeDir};
 use tickspin_wire::order::Reason;
@@ -72,10 +70,8 @@ pub fn main(args: &Args) -> Result<u8, SimError> {
     process::catch_stop_signals();
     let is_synth = source.file().is_none();
     let source = open(source, &config)?;
-    let folder = flags.out.clone().unwrap_or_else(|| {
-        let time = utc::compact(SystemTime::now());
-        PathBuf::from("tickspin-runs").join(format!("{time}-{}", config.name))
-    });
+    let folder =
+        flags.out.clone().unwrap_or_else(|| default_folder(&config.name, SystemTime::now()));
     let out = OutDir::create(&folder)?;
     let names = report::file_names();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();

@@ -1,24 +1,7 @@
 //! What every command fails with: one clear line and an exit code.
 
 use std::fmt;
-
-/// Exit codes, the same for every program of this workspace.
-pub mod exit {
-    /// Success; also when the reader of standard output has gone away.
-    pub const OK: u8 = 0;
-    /// Missing, empty, cut or foreign file; dead peer; events unaccounted for.
-    pub const FAILURE: u8 = 1;
-    /// Wrong use, or a key that no configuration has.
-    pub const USAGE: u8 = 2;
-    /// A check, a target or a comparison failed.
-    pub const CHECK: u8 = 3;
-    /// The machine or its permissions do not allow it.
-    pub const ENVIRONMENT: u8 = 4;
-    /// Ended by SIGINT, files written.
-    pub const SIGINT: u8 = 130;
-    /// Ended by SIGTERM, files written.
-    pub const SIGTERM: u8 = 143;
-}
+pub use tickspin_results::exit;
 
 /// Why a command failed.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,6 +6,7 @@
 //! It knows nothing of rings, clocks or feeds: values come in as nanoseconds, facts as pairs.
 #![forbid(unsafe_code)]
 
+pub mod exit; // exit codes, the same for every program
 pub mod hgrm; // percentile text files, as HdrHistogram's Java library prints them
 pub mod histogram; // one stage's values, and the percentiles we quote
 pub mod hlog; // interval logs: write ours, read anyone's
@@ -13,6 +14,7 @@ pub mod out; // the result folder: made late, checked early, never overwritten b
 pub mod stage; // the names of what is measured, and what each means
 pub mod summary; // the JSON object of a run, and the parts that each program adds
 pub mod table; // text tables for the terminal
+mod utc; // the time of day in a folder's name
 
 pub use histogram::{Histogram, Percentiles};
 pub use stage::Stage;

@@ -1,8 +1,10 @@
 //! The result folder: made late, checked early, never overwritten by accident.
 
+use crate::utc;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// Why a result folder or file could not be used; each is one clear line.
 #[derive(Debug)]
@@ -50,6 +52,12 @@ impl std::fmt::Display for OutError {
 }
 
 impl std::error::Error for OutError {}
+
+/// Where a run's results go when nobody says: `tickspin-runs/20260131T235959Z-name`, UTC.
+#[must_use]
+pub fn default_folder(name: &str, time: SystemTime) -> PathBuf {
+    PathBuf::from("tickspin-runs").join(format!("{}-{name}", utc::compact(time)))
+}
 
 /// A folder for one program's results. Folders that did not exist are remembered, so that a run
 /// that failed before its first result leaves none behind.

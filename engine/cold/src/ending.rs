@@ -1,7 +1,7 @@
 //! Why an armed run ended, in one line, and the exit code that says so. Files are written in
 //! every case.
 
-use crate::error::{exit, signal_code};
+use crate::error::exit;
 use std::fmt;
 use tickspin_hot::input::PeerEnd;
 use tickspin_hot::spin::{Ended, Outcome, PSEUDO_SIGNAL};
@@ -62,7 +62,7 @@ impl Ending {
     pub fn exit_code(self) -> u8 {
         match self {
             Ending::End => exit::OK,
-            Ending::Signal { signal, .. } => signal_code(signal),
+            Ending::Signal { signal, .. } => exit::of_signal(signal),
             Ending::ReportsMissing
             | Ending::FeedDied
             | Ending::FeedLeft

@@ -10,22 +10,9 @@ use tickspin_host::clock::ClockError;
 use tickspin_host::cpu::CpuError;
 use tickspin_host::memory::MemoryError;
 use tickspin_host::process::is_closed_pipe;
+pub use tickspin_results::exit;
 use tickspin_results::out::OutError;
 use tickspin_ring::{AttachError, CreateError, MeetError};
-
-/// Exit codes of every program of ours.
-pub mod exit {
-    /// Everything held.
-    pub const OK: u8 = 0;
-    /// A missing, empty, cut or foreign file; a dead peer; events unaccounted for.
-    pub const FAILURE: u8 = 1;
-    /// Wrong flag, unknown key, value out of range.
-    pub const USAGE: u8 = 2;
-    /// The machine or a permission stands in the way.
-    pub const ENVIRONMENT: u8 = 4;
-    /// Added to a signal's number.
-    pub const SIGNAL_BASE: u8 = 128;
-}
 
 /// Why the engine did not start, or could not leave its files.
 #[derive(Debug)]
@@ -131,18 +118,12 @@ impl EngineError {
             Self::Segment { .. } => exit::USAGE,
             Self::Out(error) => denied(error.is_permission()),
             Self::Print(error) if is_closed_pipe(error) => exit::OK,
-            Self::Signal(signal) => signal_code(*signal),
+            Self::Signal(signal) => exit::of_signal(*signal),
             Self::ConfigSyntax { .. } | Self::Foreign { .. } | Self::Print(_) | Self::Thread(_) => {
                 exit::FAILURE
             }
         }
     }
-}
-
-/// 130 for SIGINT, 143 for SIGTERM.
-#[must_use]
-pub fn signal_code(signal: i32) -> u8 {
-    u8::try_from(signal).map_or(exit::FAILURE, |signal| exit::SIGNAL_BASE.saturating_add(signal))
 }
 
 impl fmt::Display for EngineError {

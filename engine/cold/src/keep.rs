@@ -92,7 +92,8 @@ impl Keep {
     }
 }
 
-fn histogram(snapshot: &Snapshot) -> Histogram {
+/// The counts of a tally as they go into files.
+pub(crate) fn histogram(snapshot: &Snapshot) -> Histogram {
     Histogram::from_counts(snapshot.values(), snapshot.overflow, snapshot.negative)
 }
 

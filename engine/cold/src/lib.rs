@@ -39,4 +39,3 @@ pub mod ending; // why an armed run ended
 pub mod error; // what failed, on which key, file or core
 pub mod report; // what a run leaves behind
 pub mod terminal; // what it prints
-mod utc; // the time of day in a folder's name

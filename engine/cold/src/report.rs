@@ -246,7 +246,7 @@ mod tests {
         let total = |index| {
             let mut snapshot = Snapshot::default();
             reader.snapshot(index, &mut snapshot);
-            Histogram::from_counts(snapshot.values(), snapshot.overflow, snapshot.negative)
+            crate::keep::histogram(&snapshot)
         };
         (0..STAGES.len()).map(total).collect()
     }

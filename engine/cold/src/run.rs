@@ -21,12 +21,10 @@ use crate::report::{self, Facts};
 use crate::segments::{Links, Ours, Watched};
 use crate::tables::Tables;
 use crate::terminal;
-use crate::utc;
 use crate::watch::{Feed, Watch};
 use ringbuf::HeapRb;
 use ringbuf::traits::{Consumer, Split};
 use std::io::{self, Write};
-use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, SystemTime};
@@ -34,7 +32,7 @@ use tickspin_host::clock::{self, Clock};
 use tickspin_host::memory::{self, MemoryError};
 use tickspin_host::{cpu, process};
 use tickspin_hot::notice::Notice;
-use tickspin_results::out::OutDir;
+use tickspin_results::out::{OutDir, default_folder};
 use tickspin_ring::MeetError;
 use tickspin_ring::rendezvous::{self, Claim, Role, RuntimeDir};
 
@@ -63,10 +61,8 @@ pub fn main(args: &Args) -> Result<u8, EngineError> {
         return Ok(exit::OK);
     }
     process::catch_stop_signals();
-    let folder = args.out.clone().unwrap_or_else(|| {
-        let time = utc::compact(SystemTime::now());
-        PathBuf::from("tickspin-runs").join(format!("{time}-{}", config.run.name))
-    });
+    let folder =
+        args.out.clone().unwrap_or_else(|| default_folder(&config.run.name, SystemTime::now()));
     let out = OutDir::create(&folder)?;
     let names = report::file_names();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();

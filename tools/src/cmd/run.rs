@@ -26,7 +26,7 @@ mod said; // what the feed will be told, as far as this program must know it
 mod spans; // measurements around the run
 mod watch; // start, wait, stop
 
-use crate::error::{Failure, Outcome};
+use crate::error::{Failure, Outcome, exit};
 use clap::ValueEnum;
 use std::path::PathBuf;
 
@@ -212,8 +212,7 @@ fn name_of(value: impl ValueEnum) -> String {
 
 /// The failure of a run that a signal ended before anything was measured.
 fn interrupted(signal: i32) -> Failure {
-    let code = u8::try_from(signal).map_or(1, |signal| 128u8.saturating_add(signal));
-    Failure::new(code, "told to stop before anything was measured")
+    Failure::new(exit::of_signal(signal), "told to stop before anything was measured")
 }
 
 #[cfg(test)]

@@ -7,11 +7,11 @@ use super::{Args, name_of};
 use crate::error::{Failure, exit};
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 use tickspin_host::cpu::{self, CorePlan};
 use tickspin_host::process;
 use tickspin_results::Stage;
-use tickspin_results::out::{OutDir, OutError};
+use tickspin_results::out::{OutDir, OutError, default_folder};
 use tickspin_ring::MeetError;
 use tickspin_ring::rendezvous::{Role, RuntimeDir, check_name};
 
@@ -244,44 +244,4 @@ pub(crate) fn meet(error: &MeetError) -> Failure {
 pub(super) fn output(error: &OutError) -> Failure {
     let code = if error.is_permission() { exit::ENVIRONMENT } else { exit::FAILURE };
     Failure::new(code, error)
-}
-
-/// `tickspin-runs/20260131T235959Z-name`.
-fn default_folder(name: &str, now: SystemTime) -> PathBuf {
-    let since = now.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
-    PathBuf::from("tickspin-runs").join(format!("{}-{name}", utc(since)))
-}
-
-/// Seconds since 1970 as `20260131T235959Z`: sorts by time, needs no quoting.
-fn utc(seconds: u64) -> String {
-    let (days, second) = (seconds / 86_400, seconds % 86_400);
-    // Howard Hinnant's days-to-civil, for years from 1970: eras of 400 years that begin in March.
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
-    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
-    format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn folders_are_named_by_utc() {
-        for (seconds, text) in [
-            (0, "19700101T000000Z"),
-            (951_782_400, "20000229T000000Z"),
-            (1_769_903_999, "20260131T235959Z"),
-            (4_107_542_399, "21000228T235959Z"),
-        ] {
-            assert_eq!(utc(seconds), text);
-        }
-    }
 }

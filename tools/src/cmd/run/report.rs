@@ -56,9 +56,8 @@ impl Report {
                 None
             }
         };
-        let by_signal = u8::try_from(ended.signal).map_or(0, |signal| 128u8.saturating_add(signal));
         if ended.signal != 0 && [exit::OK, exit::SIGINT, exit::SIGTERM].contains(&code) {
-            code = by_signal;
+            code = exit::of_signal(ended.signal);
         }
         Report { summary, complaints, code }
     }

@@ -94,7 +94,7 @@ fn started(job: &Job<'_>) -> Result<Ended, Failure> {
         }
     }
     // Ending as it was told to is no failure.
-    let obeyed = |child: &Child| signal != 0 && i32::from(child.outcome()) == 128 + signal;
+    let obeyed = |child: &Child| signal != 0 && child.outcome() == exit::of_signal(signal);
     let failing =
         [&feed, &engine].into_iter().filter(|child| child.outcome() != exit::OK && !obeyed(child));
     let complaints = failing.flat_map(|child| said(job, child)).collect();

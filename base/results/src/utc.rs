@@ -2,8 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// `20260131T235959Z`, UTC; sorts by time and needs no quoting anywhere.
-#[must_use]
+/// `20260131T235959Z`: sorts by time, needs no quoting anywhere. Before 1970 it is 1970.
 pub(crate) fn compact(time: SystemTime) -> String {
     let seconds = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let (year, month, day) = date(seconds / 86_400);
@@ -11,30 +10,16 @@ pub(crate) fn compact(time: SystemTime) -> String {
     format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z")
 }
 
-/// Day, month and year of a day number since 1970-01-01, in the Gregorian calendar.
-fn date(mut day: u64) -> (u64, usize, u64) {
-    let is_leap = |year: u64| {
-        year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
-    };
-    let mut year = 1970;
-    loop {
-        let length = if is_leap(year) { 366 } else { 365 };
-        if day < length {
-            break;
-        }
-        day -= length;
-        year += 1;
-    }
-    let february = if is_leap(year) { 29 } else { 28 };
-    let mut month = 1;
-    for length in [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] {
-        if day < length {
-            break;
-        }
-        day -= length;
-        month += 1;
-    }
-    (year, month, day + 1)
+/// Year, month and day of a day number since 1970-01-01: eras of 400 years that begin on 1 March.
+fn date(days: u64) -> (u64, u64, u64) {
+    let since_march_0000 = days + 719_468;
+    let (era, day) = (since_march_0000 / 146_097, since_march_0000 % 146_097);
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day_of_year = day - (365 * year + year / 4 - year / 100);
+    let march_month = (5 * day_of_year + 2) / 153;
+    let day_of_month = day_of_year - (153 * march_month + 2) / 5 + 1;
+    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
+    (year + era * 400 + u64::from(month <= 2), month, day_of_month)
 }
 
 #[cfg(test)]
@@ -50,6 +35,7 @@ mod tests {
             (951_782_400, "20000229T000000Z"),
             (1_704_067_199, "20231231T235959Z"),
             (1_709_164_800, "20240229T000000Z"),
+            (1_769_903_999, "20260131T235959Z"),
             (4_107_542_400, "21000301T000000Z"),
         ] {
             assert_eq!(compact(UNIX_EPOCH + Duration::from_secs(seconds)), text);
