@@ -10,7 +10,6 @@
 
 pub mod replay;
 pub mod synth;
-pub mod tree_book;
 
 use crate::error::SimError;
 use tickspin_wire::Event;

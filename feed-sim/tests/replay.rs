@@ -3,9 +3,8 @@
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use tickspin_feed_sim::source::replay::{Replay, ReplaySpec};
-use tickspin_feed_sim::source::tree_book::TreeBook;
-use tickspin_feed_sim::source::{Due, Source, Tick};
-use tickspin_recording::{EventReader, ItchFile, RecordingError};
+use tickspin_feed_sim::source::{Due, Source, Tick, Touch};
+use tickspin_recording::{EventReader, Facts, ItchFile, RecordingError, Symbols, TreeBook};
 use tickspin_wire::event::{Event, Kind, flag};
 use tickspin_wire::num::{InstrumentId, Px, Qty, Side};
 
@@ -13,6 +12,7 @@ use tickspin_wire::num::{InstrumentId, Px, Qty, Side};
 struct Memory {
     events: Vec<Event>,
     left: VecDeque<Event>,
+    symbols: Symbols,
 }
 
 impl EventReader for Memory {
@@ -23,14 +23,16 @@ impl EventReader for Memory {
         self.left = self.events.iter().copied().collect();
         Ok(())
     }
-    fn messages(&self) -> u64 {
+    fn position(&self) -> u64 {
         (self.events.len() - self.left.len()) as u64
     }
-    fn skipped(&self) -> u64 {
-        2
+    fn facts(&self) -> Facts {
+        let mut facts = Facts::default();
+        facts.skipped_by.insert("planted", 2);
+        facts
     }
-    fn truncated(&self) -> bool {
-        false
+    fn symbols(&self) -> &Symbols {
+        &self.symbols
     }
 }
 
@@ -53,7 +55,11 @@ fn replay_of(times: &[u64], open_ns: u64, spec: ReplaySpec) -> Replay {
     };
     let events: Vec<Event> = times.iter().enumerate().map(event).collect();
     let left = events.iter().copied().collect();
-    Replay::new(Box::new(Memory { events, left }), "memory".to_owned(), spec)
+    Replay::new(
+        Box::new(Memory { events, left, symbols: Symbols::default() }),
+        "memory".to_owned(),
+        spec,
+    )
 }
 
 fn take(replay: &mut Replay, most: usize) -> Vec<Tick> {
@@ -171,8 +177,9 @@ fn touches_over_a_real_morning_are_those_of_an_independent_reader() {
         assert_eq!(tick.event.kind_side, event.kind_side);
         book.apply(&event);
         let [bid, ask] = book.best(event.instrument);
-        assert_eq!(tick.touch, book.touch(event.instrument), "message {index}");
-        if event.kind_side & 0x3F > Kind::Replace as u8 {
+        let px = |best: Option<(Px, _)>| best.map_or(Px::NONE, |(px, _)| px);
+        assert_eq!(tick.touch, Touch { bid: px(bid), ask: px(ask) }, "message {index}");
+        if event.kind_side & 0x3F > Kind::Quote as u8 {
             continue;
         }
         let mut values = String::new();

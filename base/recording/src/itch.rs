@@ -12,6 +12,8 @@
 
 use crate::container::{Container, Stream, StreamEnd};
 use crate::error::{Damage, Fault, RecordingError};
+use crate::facts::{Facts, Protocol};
+use crate::symbols::Symbols;
 use crate::{EventReader, foreign};
 use std::path::Path;
 use tickspin_wire::binaryfile::{Framing, PREFIX_BYTES, Step};
@@ -84,6 +86,8 @@ pub struct ItchFile {
     /// Bytes of the window that the current message takes, prefix counted; 0 before the first.
     current: usize,
     counts: Counts,
+    times: Facts,
+    symbols: Symbols,
     truncated: bool,
 }
 
@@ -94,13 +98,22 @@ impl ItchFile {
     /// Missing, permission, empty, foreign, or what else the system has against it.
     /// A cut file opens: what is whole in it can be read.
     pub fn open(path: impl AsRef<Path>) -> Result<ItchFile, RecordingError> {
-        let mut stream = Stream::open(path.as_ref())?;
+        ItchFile::over(Stream::open(path.as_ref())?)
+    }
+
+    /// The same, over a stream that stands at its first byte.
+    ///
+    /// # Errors
+    /// As [`open`](ItchFile::open).
+    pub fn over(mut stream: Stream) -> Result<ItchFile, RecordingError> {
         foreign::refuse(&mut stream)?;
         Ok(ItchFile {
             stream,
             framing: Framing::new(),
             current: 0,
             counts: Counts::ZERO,
+            times: Facts::default(),
+            symbols: Symbols::default(),
             truncated: false,
         })
     }
@@ -194,7 +207,16 @@ impl ItchFile {
     /// # Errors
     /// Those of [`advance`](ItchFile::advance).
     pub fn next_event(&mut self) -> Result<Option<Event>, RecordingError> {
-        Ok(if self.advance()? { normalize::itch_event(self.raw()).ok() } else { None })
+        if !self.advance()? {
+            return Ok(None);
+        }
+        let raw = self.stream.window().get(PREFIX_BYTES..self.current).unwrap_or(&[]);
+        let Ok(event) = normalize::itch_event(raw) else { return Ok(None) };
+        self.times.at(event.exchange_ns);
+        if let Some(name) = normalize::itch_symbol(raw) {
+            self.symbols.learn(event.instrument, name);
+        }
+        Ok(Some(event))
     }
 
     /// Back to the first message, all counts at 0. The file itself is read again, not its name; a
@@ -207,6 +229,7 @@ impl ItchFile {
         self.framing = Framing::new();
         self.current = 0;
         self.counts = Counts::ZERO;
+        self.times = Facts::default();
         self.truncated = false;
         Ok(())
     }
@@ -221,6 +244,12 @@ impl ItchFile {
     #[must_use]
     pub fn messages(&self) -> u64 {
         self.counts.messages
+    }
+
+    /// Records stepped over because they are of no kind we know.
+    #[must_use]
+    pub fn skipped(&self) -> u64 {
+        self.counts.unknown_types + self.counts.unexpected_lengths
     }
 
     /// Whole records read, those stepped over counted.
@@ -285,15 +314,31 @@ impl EventReader for ItchFile {
         ItchFile::rewind(self)
     }
 
-    fn messages(&self) -> u64 {
-        ItchFile::messages(self)
+    fn position(&self) -> u64 {
+        self.framing.records().saturating_sub(1)
     }
 
-    fn skipped(&self) -> u64 {
-        self.counts.unknown_types + self.counts.unexpected_lengths
+    fn facts(&self) -> Facts {
+        let mut facts = Facts {
+            container: format!("{}, binaryfile", self.container()),
+            protocol: Protocol::Itch50,
+            messages: self.counts.messages,
+            by_type: self.counts.by_type().map(|(kind, n)| (char::from(kind).into(), n)).collect(),
+            truncated: self.truncated,
+            ..self.times.clone()
+        };
+        for (reason, count) in [
+            ("unknown type", self.counts.unknown_types),
+            ("unexpected length", self.counts.unexpected_lengths),
+        ] {
+            if count > 0 {
+                facts.skipped_by.insert(reason, count);
+            }
+        }
+        facts
     }
 
-    fn truncated(&self) -> bool {
-        ItchFile::truncated(self)
+    fn symbols(&self) -> &Symbols {
+        &self.symbols
     }
 }

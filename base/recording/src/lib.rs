@@ -12,17 +12,25 @@
 
 pub mod container; // 1. what a file is wrapped in
 pub mod error; // 4. file, place, rule
-mod foreign; // 2. whether it is a recording at all
+pub mod facts; // 5. what a recording turned out to be
+mod foreign; // 2. whether it is a BinaryFILE at all
 pub mod itch; // 3. captured or framed venue messages to events
+mod open; // 7. a recording of whatever format
+pub mod symbols; // 6. names and numbers of instruments
+pub mod tree_book; // 8. books for cold code
 
 pub use container::Container;
 pub use error::{Damage, Fault, RecordingError};
+pub use facts::{Facts, Protocol, SessionFacts};
 pub use itch::{Counts, ItchFile};
+pub use open::open;
+pub use symbols::Symbols;
+pub use tree_book::TreeBook;
 
 use tickspin_wire::Event;
 
-/// A recording of any format, read once from front to back. Formats differ in what they count; what
-/// a feed needs to know of them is here.
+/// A recording of any format, read once from front to back. A message of the venue may be several
+/// events; the last of them carries the flag `COMPLETE` where the venue's own event ends there.
 pub trait EventReader {
     /// The next event; `None` at the end.
     ///
@@ -37,12 +45,15 @@ pub trait EventReader {
     /// What the system has against it.
     fn rewind(&mut self) -> Result<(), RecordingError>;
 
-    /// Events handed out since the first.
-    fn messages(&self) -> u64;
+    /// The venue's number of the message that the last event came from: its index from 0 in a file
+    /// of messages, its sequence number less one in MoldUDP64, its sequence number in IEX-TP, the
+    /// index of the record in DBN and our own recording, the row in LOBSTER, the update id `u` of
+    /// Binance.
+    fn position(&self) -> u64;
 
-    /// Records stepped over since the first, because they are of no kind we know.
-    fn skipped(&self) -> u64;
+    /// What it turned out to be so far.
+    fn facts(&self) -> Facts;
 
-    /// The recording did not reach its end.
-    fn truncated(&self) -> bool;
+    /// Names of the instruments met so far.
+    fn symbols(&self) -> &Symbols;
 }

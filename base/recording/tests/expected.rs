@@ -121,9 +121,9 @@ fn a_rewound_recording_gives_the_same_again_even_when_its_name_is_gone() {
                 }
             }
             assert_eq!(events, expected[..expected.len().min(stop_at)], "{name}");
-            assert_eq!(file.messages(), events.len() as u64);
+            assert_eq!(file.facts().messages, events.len() as u64);
             file.rewind().expect("a file can be rewound");
-            assert_eq!(file.messages(), 0);
+            assert_eq!(file.facts().messages, 0);
         }
     }
 }

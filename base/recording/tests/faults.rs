@@ -6,7 +6,7 @@ use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
 use tempfile::TempDir;
-use tickspin_recording::{Container, Damage, EventReader, Fault, ItchFile, RecordingError};
+use tickspin_recording::{Container, Damage, Fault, ItchFile, RecordingError};
 use tickspin_wire::binaryfile::{PREFIX_BYTES, write_record};
 use tickspin_wire::itch50::{AddOrder, Alpha, Header, OrderDelete, SystemEvent};
 

@@ -10,13 +10,15 @@
 //! | `Execute`, `Reduce` | quantity shrinks; to zero or beyond: the order is gone (beyond: counted as excess) | unknown: counted, ignored |
 //! | `Delete` | gone | unknown |
 //! | `Replace` | the old one gone, the new one enters on its side and instrument | unknown: nothing enters |
+//! | `Modify` | gone, and in again with the new price and quantity (quantity 0: only gone) | enters, where the side is given; else unknown |
+//! | `Level`, `Quote` | malformed while an order of the instrument is open; else the level, the side, is what the event says | |
 //! | `Clear` | all orders, or one instrument's, are gone | |
 //! | any other | changes no book | |
 //!
 //! A `Replace` whose new id already rests under another order: the old one goes, the new one is a
 //! duplicate.
-//! An `Add` without side, price, quantity or instrument, a `Replace` without price or quantity,
-//! and a kind or side that is none are malformed: counted, ignored.
+//! An `Add` without side, price, quantity or instrument, a `Replace` without price or quantity, a
+//! `Modify` or `Level` without price, and a kind or side that is none are malformed: counted, ignored.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
@@ -80,6 +82,9 @@ impl Twin {
             Kind::Execute | Kind::Reduce => self.shrink(id, qty),
             Kind::Delete => self.delete(id),
             Kind::Replace => self.replace(id, event.second_id, px, qty),
+            Kind::Modify => self.modify(event, side),
+            Kind::Level => self.level(event, side),
+            Kind::Quote => self.quote(event, side),
             Kind::Clear => self.clear(event.instrument),
             Kind::Trade
             | Kind::Cross
@@ -140,6 +145,57 @@ impl Twin {
         } else {
             self.insert(new, Order { px: px.0, qty, ..order });
         }
+    }
+
+    fn modify(&mut self, event: &Event, side: Side) {
+        let (id, px, qty) = (event.order_id, event.px, event.qty.0);
+        if !px.is_some() {
+            self.counts.malformed += 1;
+        } else if !self.orders.contains_key(&id) {
+            match side {
+                Side::None => self.counts.unknown_orders += 1,
+                _ => self.add(id, event.instrument, side, px, qty),
+            }
+        } else if qty == 0 {
+            self.delete(id);
+        } else {
+            self.replace(id, id, px, qty);
+        }
+    }
+
+    /// The side that a level or a quote speaks of; none while orders of the instrument are open.
+    fn priced(&mut self, event: &Event, side: Side) -> Option<&mut Levels> {
+        let instrument = event.instrument.0;
+        let is_by_order = self.orders.values().any(|order| order.instrument == instrument);
+        if is_by_order || side == Side::None || event.instrument == InstrumentId::ALL {
+            self.counts.malformed += 1;
+            return None;
+        }
+        let order = Order { instrument, side, px: 0, qty: 0 };
+        Some(self.side_of(&order))
+    }
+
+    fn level(&mut self, event: &Event, side: Side) {
+        if !event.px.is_some() {
+            self.counts.malformed += 1;
+            return;
+        }
+        let Some(levels) = self.priced(event, side) else { return };
+        let orders = event.order_id.min(0x7FFF_FFFF);
+        match event.qty.0 {
+            0 => levels.remove(&event.px.0),
+            qty => levels.insert(event.px.0, (qty, orders)),
+        };
+        self.counts.changes += 1;
+    }
+
+    fn quote(&mut self, event: &Event, side: Side) {
+        let Some(levels) = self.priced(event, side) else { return };
+        levels.clear();
+        if event.px.is_some() && event.qty.0 > 0 {
+            levels.insert(event.px.0, (event.qty.0, event.order_id.min(0x7FFF_FFFF)));
+        }
+        self.counts.changes += 1;
     }
 
     fn clear(&mut self, instrument: InstrumentId) {

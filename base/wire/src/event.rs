@@ -25,6 +25,9 @@ use bytemuck::{Pod, Zeroable};
 /// | `Reduce` | the resting order | – | – | taken off |
 /// | `Delete` | the resting order | – | – | – |
 /// | `Replace` | the old order | the new order | new limit | new displayed |
+/// | `Modify` | the order | – | limit | displayed from now on |
+/// | `Level` | number of orders, 0 unknown | – | the level | all that is displayed there from now on, 0: the level is gone |
+/// | `Quote` | number of orders, 0 unknown | – | best price, `NONE`: the side is empty | displayed there, 0: the side is empty |
 /// | `Trade` | – | match number | price | traded against hidden interest |
 /// | `Cross` | – | match number | price | crossed |
 /// | `Broken` | – | match number | – | – |
@@ -49,33 +52,40 @@ pub enum Kind {
     Delete = 4,
     /// Old order out, new order in at the tail of its level; side from the old one.
     Replace = 5,
+    /// An order has this price and quantity from now on; an unknown one enters, if its side is given.
+    /// It loses its priority where the price changes or the quantity grows.
+    Modify = 6,
+    /// Market by price: one level of one side, as it is from now on.
+    Level = 7,
+    /// Top of book: one side, which consists of this one level from now on.
+    Quote = 8,
     /// A trade that no displayed order took part in: it never changes a book.
-    Trade = 6,
+    Trade = 9,
     /// An auction's trade: it never changes a book.
-    Cross = 7,
+    Cross = 10,
     /// An earlier trade is void: it never changes a book.
-    Broken = 8,
+    Broken = 11,
     /// Trading state of an instrument.
-    Status = 9,
+    Status = 12,
     /// An instrument's symbol, tick and lot.
-    Definition = 10,
+    Definition = 13,
     /// A venue-wide event: start of messages, end of market hours.
-    System = 11,
+    System = 14,
     /// A message without meaning for book or strategy, kept so that events and messages count alike.
-    Info = 12,
+    Info = 15,
     /// All books (or one instrument's) are void: restart, loop, recovery.
-    Clear = 13,
+    Clear = 16,
     /// The venue's sequence has a hole; no quotes until a `Clear` or a recovery.
-    Gap = 14,
+    Gap = 17,
     /// A new feed session begins: venue sequence numbers start afresh.
-    SessionStart = 15,
+    SessionStart = 18,
     /// The feed ends here; nothing follows in this epoch.
-    End = 16,
+    End = 19,
 }
 
 impl Kind {
     /// How many numbers are taken, the unused 0 counted: the length of a table by kind.
-    pub const COUNT: usize = 17;
+    pub const COUNT: usize = 20;
 
     /// Checked: a byte from another process is input, never a variant.
     #[inline]
@@ -87,17 +97,20 @@ impl Kind {
             3 => Kind::Reduce,
             4 => Kind::Delete,
             5 => Kind::Replace,
-            6 => Kind::Trade,
-            7 => Kind::Cross,
-            8 => Kind::Broken,
-            9 => Kind::Status,
-            10 => Kind::Definition,
-            11 => Kind::System,
-            12 => Kind::Info,
-            13 => Kind::Clear,
-            14 => Kind::Gap,
-            15 => Kind::SessionStart,
-            16 => Kind::End,
+            6 => Kind::Modify,
+            7 => Kind::Level,
+            8 => Kind::Quote,
+            9 => Kind::Trade,
+            10 => Kind::Cross,
+            11 => Kind::Broken,
+            12 => Kind::Status,
+            13 => Kind::Definition,
+            14 => Kind::System,
+            15 => Kind::Info,
+            16 => Kind::Clear,
+            17 => Kind::Gap,
+            18 => Kind::SessionStart,
+            19 => Kind::End,
             _ => return None,
         })
     }

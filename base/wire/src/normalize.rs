@@ -63,6 +63,21 @@ pub fn has_reserved_locate(bytes: &[u8]) -> bool {
     matches!(bytes, [_, 0xFF, 0xFF, ..])
 }
 
+/// The stock that an ITCH message names, its padding taken off; `None` where it names none or the
+/// bytes are no name.
+#[inline]
+#[must_use]
+pub fn itch_symbol(bytes: &[u8]) -> Option<&str> {
+    let at = match *bytes.first()? {
+        AddOrder::TYPE | AddOrderMpid::TYPE | Trade::TYPE => 24,
+        StockDirectory::TYPE | TradingAction::TYPE => 11,
+        CrossTrade::TYPE => 19,
+        _ => return None,
+    };
+    let name = core::str::from_utf8(bytes.get(at..at + 8)?).ok()?.trim_end();
+    (!name.is_empty()).then_some(name)
+}
+
 /// What a message means.
 pub trait Normalize {
     /// The one event that it becomes.

@@ -124,8 +124,8 @@ fn slot_words_are_the_bytes_as_they_lie() {
 #[test]
 fn kinds_have_the_numbers_of_the_wire_and_no_others() {
     use Kind::{
-        Add, Broken, Clear, Cross, Definition, Delete, End, Execute, Gap, Info, Reduce, Replace,
-        SessionStart, Status, System, Trade,
+        Add, Broken, Clear, Cross, Definition, Delete, End, Execute, Gap, Info, Level, Modify,
+        Quote, Reduce, Replace, SessionStart, Status, System, Trade,
     };
     let kinds = [
         Add,
@@ -133,6 +133,9 @@ fn kinds_have_the_numbers_of_the_wire_and_no_others() {
         Reduce,
         Delete,
         Replace,
+        Modify,
+        Level,
+        Quote,
         Trade,
         Cross,
         Broken,
@@ -189,7 +192,7 @@ fn kind_and_side_share_a_byte_and_come_apart_again() {
             (kind, side) => assert!(kind.is_none() || side.is_none()),
         }
     }
-    assert_eq!(Event::pack(Kind::End, Side::Ask), 0b10_010000);
+    assert_eq!(Event::pack(Kind::End, Side::Ask), 0b10_010011);
     assert_eq!([Side::None, Side::Bid, Side::Ask].map(|side| side as u8), [0, 1, 2]);
 }
 

@@ -25,11 +25,14 @@
 //! An order at zero is dead whichever message took it there; taking more than there is takes what
 //! there is, and is counted. `Replace` keeps instrument and side of the original and loses its
 //! priority; where the new id is in the book already, the old order goes, the duplicate is counted,
-//! and nothing is added. What could not rest (no price, quantity 0) is refused and changes nothing,
+//! and nothing is added. `Modify` is a `Replace` into the same id, an `Add` where the id is new and the
+//! side is given. `Level` and `Quote` say what stands at a price and at the top from now on, for
+//! instruments of which no order is known. What could not rest (no price, quantity 0) is refused and changes nothing,
 //! a `Replace` into it included. Trades, crosses and broken trades never change a book.
 
 pub mod change;
 pub mod ladder;
+mod price;
 pub mod size;
 pub mod table;
 
@@ -150,6 +153,9 @@ impl<'m> Book<'m> {
             Kind::Execute | Kind::Reduce => self.take(event),
             Kind::Delete => self.delete(event),
             Kind::Replace => self.replace(event),
+            Kind::Modify => self.modify(event, tick.side),
+            Kind::Level => self.level(event, tick.side),
+            Kind::Quote => self.quote(event, tick.side),
             Kind::Status => self.status(event),
             Kind::Clear => self.clear(event.instrument),
             Kind::SessionStart => self.new_session(event),
@@ -337,6 +343,21 @@ impl<'m> Book<'m> {
             }
         };
         Change { is_top: taken.is_top || placed.is_top, ..placed }
+    }
+
+    /// An upsert: out with what the order was, in with what it is. Level quantities and counts come
+    /// to the same whether the price moved or not.
+    #[inline]
+    fn modify(&mut self, event: &Event, side: Side) -> Change {
+        if !event.px.is_some() {
+            return self.refused_other(event.instrument);
+        }
+        match self.table.find(event.order_id) {
+            Found::Vacant(_) if matches!(side, Side::None) => self.unknown(event.instrument),
+            Found::Vacant(_) => self.add(event, side),
+            Found::At(at, entry) if event.qty.0 == 0 => self.take_at(at, &entry, entry.qty),
+            Found::At(..) => self.replace(&Event { second_id: event.order_id, ..*event }),
+        }
     }
 
     fn status(&mut self, event: &Event) -> Change {

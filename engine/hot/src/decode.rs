@@ -69,9 +69,9 @@ pub fn check(event: Event) -> Result<Tick, Fault> {
     if event.flags & !flag::KNOWN != 0 {
         return Err(Fault::Flags(event.flags));
     }
-    // Add, Execute, Reduce, Delete, Replace are the numbers 1 to 5.
-    if kind as u8 <= Kind::Replace as u8 {
-        if matches!(side, Side::None) && matches!(kind, Kind::Add) {
+    // What changes a book has the numbers 1 to 8.
+    if kind as u8 <= Kind::Quote as u8 {
+        if matches!(side, Side::None) && matches!(kind, Kind::Add | Kind::Level | Kind::Quote) {
             return Err(Fault::Side(0));
         }
         if event.instrument.0 == InstrumentId::ALL.0 {
@@ -83,8 +83,9 @@ pub fn check(event: Event) -> Result<Tick, Fault> {
 
 const _: () = {
     assert!(Kind::Add as u8 == 1 && Kind::Execute as u8 == 2 && Kind::Reduce as u8 == 3);
-    assert!(Kind::Delete as u8 == 4 && Kind::Replace as u8 == 5);
-    assert!(Kind::Clear as u8 == 13 && Kind::Info as u8 == 12, "feed's own events come last");
+    assert!(Kind::Delete as u8 == 4 && Kind::Replace as u8 == 5 && Kind::Modify as u8 == 6);
+    assert!(Kind::Level as u8 == 7 && Kind::Quote as u8 == 8 && Kind::Trade as u8 == 9);
+    assert!(Kind::Clear as u8 == 16 && Kind::Info as u8 == 15, "feed's own events come last");
 };
 
 #[cfg(test)]

@@ -23,12 +23,14 @@ fn twin_top(twin: &Twin, instrument: InstrumentId) -> Top {
 fn step(book: &mut Book<'_>, twin: &mut Twin, event: Event) {
     let tick = check(event).expect("the generator makes good events");
     let tops: Vec<Top> = (0..INSTRUMENTS).map(|i| book.top(InstrumentId(i))).collect();
+    let no_room = book.stats().refused_levels;
     let change = book.apply(&tick);
     let could_rest = event.px.is_some() && event.qty.0 > 0;
     match (change.effect, tick.kind) {
         // What was refused for want of room never was; of a replacement, the old order went.
         (Effect::Refused, Kind::Add) if could_rest => {}
-        (Effect::Refused, Kind::Replace) if could_rest => {
+        (Effect::Refused, Kind::Level | Kind::Quote) if book.stats().refused_levels > no_room => {}
+        (Effect::Refused, Kind::Replace | Kind::Modify) if could_rest => {
             twin.apply(&Event {
                 kind_side: Event::pack(Kind::Delete, Side::None),
                 order_id: event.order_id,
@@ -71,6 +73,9 @@ fn event(space: u64, prices: i64) -> impl Strategy<Value = Event> {
         8 => Just(Kind::Reduce),
         15 => Just(Kind::Delete),
         12 => Just(Kind::Replace),
+        8 => Just(Kind::Modify),
+        3 => Just(Kind::Level),
+        2 => Just(Kind::Quote),
         1 => Just(Kind::Trade),
         1 => Just(Kind::Cross),
         1 => Just(Kind::Broken),

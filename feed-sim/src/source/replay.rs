@@ -17,13 +17,12 @@
 //! orders by event time must not see it fall back by a day. A round that fits into `keep_max` ticks
 //! is decoded once and served from memory afterwards; a larger one is read from the file again.
 
-use super::tree_book::TreeBook;
 use super::{Due, SourceFacts, Tick, Touch};
 use crate::error::SimError;
 use std::path::Path;
-use tickspin_recording::{EventReader, ItchFile};
+use tickspin_recording::{EventReader, ItchFile, TreeBook};
 use tickspin_wire::event::{Event, Kind, flag};
-use tickspin_wire::num::Side;
+use tickspin_wire::num::{InstrumentId, Px, Side};
 
 /// What a replay is to do.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -141,7 +140,8 @@ impl Replay {
                 if self.spec.is_loop { ", looped" } else { "" }
             ),
             reversals: self.reversals,
-            skipped: self.skipped + if self.is_in_memory() { 0 } else { self.reader.skipped() },
+            skipped: self.skipped
+                + if self.is_in_memory() { 0 } else { self.reader.facts().skipped() },
         }
     }
 
@@ -185,7 +185,7 @@ impl Replay {
             event.exchange_ns = self.latest_ns;
         }
         self.book.apply(&event);
-        let touch = self.book.touch(event.instrument);
+        let touch = touch(&self.book, event.instrument);
         let is_early = match self.spec.from_ns {
             Some(from_ns) => event.exchange_ns < from_ns,
             None => self.origin_ns.is_none() && !is_of_orders(&event),
@@ -225,11 +225,11 @@ impl Replay {
         self.round += 1;
         if self.kept.is_some() {
             if self.round == 1 {
-                self.skipped += self.reader.skipped();
+                self.skipped += self.reader.facts().skipped();
             }
             self.next_kept = 0;
         } else {
-            self.skipped += self.reader.skipped();
+            self.skipped += self.reader.facts().skipped();
             self.reader.rewind()?;
             self.book = TreeBook::default();
         }
@@ -257,6 +257,12 @@ impl Replay {
         };
         Tick { event, touch: Touch::NONE, due: self.paced(0) }
     }
+}
+
+/// Best prices of an instrument.
+fn touch(book: &TreeBook, instrument: InstrumentId) -> Touch {
+    let [bid, ask] = book.best(instrument).map(|best| best.map_or(Px::NONE, |(px, _)| px));
+    Touch { bid, ask }
 }
 
 /// About an order or a trade: what a recording is played for.

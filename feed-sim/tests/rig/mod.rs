@@ -13,11 +13,11 @@ use tickspin_feed_sim::run::{mode, prepare};
 use tickspin_feed_sim::segments::Ours;
 use tickspin_feed_sim::sink::ring::RingSink;
 use tickspin_feed_sim::source::synth::{RATE_DEFAULT, Synth, SynthSpec};
-use tickspin_feed_sim::source::tree_book::TreeBook;
 use tickspin_feed_sim::source::{Source, Touch};
 use tickspin_feed_sim::spin::{Outcome, Spinner};
 use tickspin_host::clock::Clock;
 use tickspin_host::wait::Yield;
+use tickspin_recording::TreeBook;
 use tickspin_ring::region::{ClockWords, Policy, Received, random_epoch};
 use tickspin_ring::tally::{Snapshot, TallyReader};
 use tickspin_ring::{
@@ -212,7 +212,9 @@ impl Rig {
     }
 
     pub fn touch(&self, event: &Event) -> Touch {
-        self.book.touch(event.instrument)
+        let [bid, ask] = self.book.best(event.instrument);
+        let px = |best: Option<(Px, _)>| best.map_or(Px::NONE, |(px, _)| px);
+        Touch { bid: px(bid), ask: px(ask) }
     }
 
     pub fn epoch(&self) -> u64 {

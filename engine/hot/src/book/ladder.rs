@@ -121,10 +121,15 @@ impl<'m> Arena<'m> {
             level.count += 1;
             return Some(is_best);
         }
+        self.insert(ladder, at, Level { key, qty, count: 1, reserved: 0 })
+    }
+
+    /// Puts a level in at `at`, which its key belongs to. As [`add`](Arena::add).
+    #[inline]
+    fn insert(&mut self, ladder: &mut Ladder, at: usize, level: Level) -> Option<bool> {
         if ladder.len as usize == ladder.capacity() {
             self.grow(ladder)?;
         }
-        let level = Level { key, qty, count: 1, reserved: 0 };
         ladder.len += 1;
         let levels = self.levels.get_mut(ladder.range())?;
         let last = levels.len() - 1;
@@ -156,6 +161,60 @@ impl<'m> Arena<'m> {
             ladder.len -= 1;
         }
         is_best
+    }
+
+    /// The level of `key` has this quantity and count from now on. True where it is the best; `None`
+    /// where there is no room and nothing was changed.
+    #[inline]
+    pub(super) fn set(
+        &mut self,
+        ladder: &mut Ladder,
+        key: i64,
+        qty: u64,
+        count: u32,
+    ) -> Option<bool> {
+        let levels = self.levels.get_mut(ladder.range())?;
+        let (at, is_there) = search(levels, key);
+        if is_there {
+            let is_best = at + 1 == levels.len();
+            let level = levels.get_mut(at)?;
+            (level.qty, level.count) = (qty, count);
+            return Some(is_best);
+        }
+        self.insert(ladder, at, Level { key, qty, count, reserved: 0 })
+    }
+
+    /// Takes a level away. Whether it was the best; `None` where there was none.
+    #[inline]
+    pub(super) fn unset(&mut self, ladder: &mut Ladder, key: i64) -> Option<bool> {
+        let levels = self.levels.get_mut(ladder.range())?;
+        let (at, is_there) = search(levels, key);
+        if !is_there {
+            return None;
+        }
+        let is_best = at + 1 == levels.len();
+        levels.copy_within(at + 1.., at);
+        ladder.len -= 1;
+        Some(is_best)
+    }
+
+    /// Takes all levels away, the block stays. True where there were some.
+    #[inline]
+    pub(super) fn empty(&mut self, ladder: &mut Ladder) -> bool {
+        core::mem::take(&mut ladder.len) > 0
+    }
+
+    /// Takes all levels but that of `key` away.
+    #[inline]
+    pub(super) fn keep_only(&mut self, ladder: &mut Ladder, key: i64) {
+        let Some(levels) = self.levels.get_mut(ladder.range()) else { return };
+        ladder.len = match search(levels, key) {
+            (at, true) => {
+                levels.copy_within(at..=at, 0);
+                1
+            }
+            _ => 0,
+        };
     }
 
     /// Gives a ladder's block back.

@@ -60,8 +60,8 @@ pub(crate) fn lines(book: &Book<'_>) -> String {
     };
     let mut text = String::new();
     for instrument in (0..book.instrument_count() as u16).map(InstrumentId) {
-        if book.orders_of(instrument) > 0 {
-            let (bids, asks) = (side_text(instrument, Side::Bid), side_text(instrument, Side::Ask));
+        let (bids, asks) = (side_text(instrument, Side::Bid), side_text(instrument, Side::Ask));
+        if !bids.is_empty() || !asks.is_empty() {
             text.push_str(&format!("{}|{bids}|{asks}\n", instrument.0));
         }
     }

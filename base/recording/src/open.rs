@@ -1,0 +1,21 @@
+//! [`open`]: a recording of whatever format, found by what it contains.
+
+use crate::container::Stream;
+use crate::{EventReader, ItchFile, RecordingError};
+use std::path::Path;
+
+/// Unwrapped bytes that are looked at to tell formats apart.
+const HEAD_BYTES: usize = 4_096;
+
+/// Opens `path` as whatever recording its bytes say it is: name and suffix are never looked at.
+///
+/// # Errors
+/// Missing, permission, empty, or of no format we know. A cut file opens: what is whole in it can
+/// be read.
+pub fn open(path: &Path) -> Result<Box<dyn EventReader + Send>, RecordingError> {
+    let mut stream = Stream::open(path)?;
+    stream.fill(HEAD_BYTES);
+    // One line a format; the first that knows its own first bytes takes the stream. A BinaryFILE
+    // has none and comes last: it says what else the bytes seem to be.
+    Ok(Box::new(ItchFile::over(stream)?))
+}
