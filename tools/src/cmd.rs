@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod c2c;
+mod cores; // --cores, or the plan's choice
 pub mod hist;
 pub mod ring;
 pub mod run;

@@ -499,7 +499,7 @@ fn what_cannot_run_is_one_line_a_code_and_leaves_nothing() {
         (&["--config", "nowhere.toml"], 1, "nowhere.toml"),
         (&["-o", "key.toml/out"], 1, "key.toml/out"),
         (&["--name", "a/b"], 2, "a/b"),
-        (&["--cores", "0,4000"], 4, "4000"),
+        (&["--cores", "0,4000"], 2, "4000"),
     ];
     for (arguments, code, word) in cases {
         let fixed = ["run", "--no-probe", "--json"];
@@ -517,6 +517,33 @@ fn what_cannot_run_is_one_line_a_code_and_leaves_nothing() {
     assert_eq!(finished.code, 4, "{}", finished.stderr);
     assert_eq!(finished.stderr.trim_end().lines().count(), 1, "{}", finished.stderr);
     place.assert_nothing_made(&inputs);
+}
+
+#[test]
+fn a_forced_run_that_comes_to_nothing_leaves_the_old_results_as_they_were() {
+    let place = Place::new();
+    fs::write(place.path("foreign"), b"PK\x03\x04 this is no recording of any venue at all")
+        .unwrap();
+    let fixed = ["run", "--no-probe", "--json", "-o", "out", "--force"];
+    let left = || {
+        let entries = fs::read_dir(place.path("out")).unwrap().flatten();
+        let mut left: Vec<_> =
+            entries.map(|entry| (entry.file_name(), fs::read(entry.path()).unwrap())).collect();
+        left.sort();
+        left
+    };
+    place.summary("out", &["--count", "500", "--seed", "1"]);
+    let old = left();
+    for arguments in [&["foreign"][..], &["nowhere"], &["--cores", "0,99999"]] {
+        let finished = place.run(&[&fixed[..], arguments].concat());
+        assert_ne!(finished.code, 0, "{arguments:?}");
+        assert!(left() == old, "{arguments:?} changed what was there");
+    }
+    let finished = place.run(&[&fixed[..], &["--count", "700", "--seed", "2"]].concat());
+    assert_eq!(finished.code, 0, "{}", finished.stderr);
+    assert_eq!(place.read("out")["events"]["sent"], 700);
+    let names = |left: Vec<(_, _)>| left.into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+    assert_eq!(names(left()), names(old), "the same files, and nothing waits beside them");
 }
 
 #[test]

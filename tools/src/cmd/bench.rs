@@ -11,7 +11,7 @@ use crate::handoff::{Wishes, bench, calibrated};
 use crate::print;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::time::Duration;
-use tickspin_host::{cpu, process};
+use tickspin_host::process;
 
 /// What to measure.
 #[derive(Debug, clap::Args)]
@@ -34,7 +34,7 @@ struct Handoff {
     #[arg(long)]
     json: bool,
     /// Cores to measure between; chosen as `tickspin run` would where not given
-    #[arg(long, value_name = "SENDER,RECEIVER", value_parser = parse_cores)]
+    #[arg(long, value_name = "SENDER,RECEIVER", value_parser = super::cores::parse)]
     cores: Option<(usize, usize)>,
     /// Rounds to keep; 0.9 s each
     #[arg(long, value_name = "N", default_value_t = 15, value_parser = clap::value_parser!(u16).range(1..=1_000))]
@@ -56,7 +56,8 @@ struct Host {
 ///
 /// # Errors
 /// Exit code 2: no such core; 4: the machine has no second core, or no calibrated clock, or the
-/// host moved the cores in every round.
+/// host moved the cores in every round: then the numbers are printed all the same, and that comes
+/// last.
 pub fn run(args: &Args) -> Outcome {
     let What::Handoff(args) = &args.what;
     let cores = cores(args.cores)?;
@@ -89,15 +90,18 @@ pub fn run(args: &Args) -> Outcome {
     } else {
         print::out(&report::table(&measured, &host, cores))?;
     }
+    if measured.is_every_round_moved {
+        return Err(Failure::environment(
+            "the host moved the cores in every round, so the numbers compare to nothing; try \
+             again, with more --seconds, or on a host that leaves cores where they are",
+        ));
+    }
     Ok(exit::OK)
 }
 
 /// The wished cores, or those of the plan for a run.
 fn cores(wished: Option<(usize, usize)>) -> Result<(usize, usize), Failure> {
-    let plan = cpu::plan(wished).map_err(|error| match wished {
-        Some(_) => Failure::usage(error),
-        None => Failure::environment(error),
-    })?;
+    let plan = super::cores::plan(wished)?;
     match (plan.feed == plan.engine, wished) {
         (false, _) => Ok((plan.feed, plan.engine)),
         (true, Some(_)) => Err(Failure::usage("--cores: a hand-over needs two different cores")),
@@ -106,13 +110,4 @@ fn cores(wished: Option<(usize, usize)>) -> Result<(usize, usize), Failure> {
              and the cpuset of its cgroup",
         )),
     }
-}
-
-/// `2,3`.
-fn parse_cores(text: &str) -> Result<(usize, usize), String> {
-    text.split_once(',')
-        .and_then(|(sender, receiver)| {
-            Some((sender.trim().parse().ok()?, receiver.trim().parse().ok()?))
-        })
-        .ok_or_else(|| "two numbers, the sender's core and the receiver's: 2,3".to_owned())
 }

@@ -16,6 +16,7 @@
 //! Exit code: that of the program that failed first; 1 when events are unaccounted for or a
 //! program was killed; 130 and 143 when this process was told to stop and all went well.
 
+mod aside; // results of an earlier run, while it is not known whether there will be new ones
 mod child; // one of the two programs while it runs
 mod config; // one configuration file, taken apart
 mod job; // everything checked and decided before anything starts
@@ -61,11 +62,11 @@ pub struct Args {
     #[arg(long = "loop", requires = "file")]
     pub repeat: bool,
 
-    /// Seed of the synthetic market
+    /// Seed of the synthetic market, any 64-bit number
     #[arg(long, value_name = "S", conflicts_with = "file")]
     pub seed: Option<u64>,
 
-    /// Instruments of the synthetic market
+    /// Instruments of the synthetic market, 1 to 4096 [default: 8]
     #[arg(long, value_name = "N", conflicts_with = "file")]
     pub instruments: Option<u16>,
 
@@ -82,7 +83,7 @@ pub struct Args {
     pub policy: Option<Policy>,
 
     /// Cores of the two spinners; without it they are chosen
-    #[arg(long, value_name = "FEED,ENGINE", value_parser = parse_cores)]
+    #[arg(long, value_name = "FEED,ENGINE", value_parser = super::cores::parse)]
     pub cores: Option<(usize, usize)>,
 
     /// Event N+1 leaves after the engine has finished N: repeatable, hashes comparable
@@ -97,7 +98,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
-    /// Events delivered but not measured at the beginning
+    /// Events delivered but not measured at the beginning, 0 or more [default: 100]
     #[arg(long, value_name = "N")]
     pub warm_up: Option<u64>,
 
@@ -121,7 +122,7 @@ pub struct Args {
     #[arg(short = 'o', long = "out", value_name = "DIR")]
     pub out: Option<PathBuf>,
 
-    /// Overwrite result files
+    /// Replace result files of an earlier run, once this one has some
     #[arg(long)]
     pub force: bool,
 
@@ -198,13 +199,6 @@ fn parse_time(text: &str) -> Result<String, String> {
     }
 }
 
-fn parse_cores(text: &str) -> Result<(usize, usize), String> {
-    let pair = text
-        .split_once(',')
-        .and_then(|(feed, engine)| Some((feed.trim().parse().ok()?, engine.trim().parse().ok()?)));
-    pair.ok_or_else(|| "two numbers, the feed's core and the engine's: 2,3".to_owned())
-}
-
 /// The name that clap gives a value.
 fn name_of(value: impl ValueEnum) -> String {
     value.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
@@ -227,8 +221,6 @@ mod tests {
         );
         assert!(["5s", "250ms", "3m"].iter().all(|text| parse_time(text).is_ok()));
         assert!(["5", "0s", "s", "1.5s", "1h", "-1s"].iter().all(|text| parse_time(text).is_err()));
-        assert_eq!(parse_cores("2,3"), Ok((2, 3)));
-        assert!(["2", "2,", "a,b", "1,2,3"].iter().all(|text| parse_cores(text).is_err()));
         assert!(["0", "-5", "NaN", "2e9"].iter().all(|text| parse_rate(text).is_err()));
     }
 }

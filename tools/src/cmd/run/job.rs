@@ -1,5 +1,7 @@
 //! Everything that is checked and decided before anything starts.
 
+use super::super::cores;
+use super::aside::Aside;
 use super::config::{Config, PartFile};
 use super::programs::Programs;
 use super::said::Said;
@@ -41,6 +43,8 @@ pub(super) struct Job<'a> {
     pub(super) aliases: Vec<(String, String)>,
     /// Removed with the job.
     parts: Vec<PartFile>,
+    /// What an earlier run left.
+    aside: Aside,
 }
 
 impl<'a> Job<'a> {
@@ -58,7 +62,7 @@ impl<'a> Job<'a> {
         if let Some(file) = &args.file {
             std::fs::File::open(file).map_err(|error| cannot_open(file, &error))?;
         }
-        let mut plan = cpu::plan(args.cores).map_err(|error| Failure::environment(&error))?;
+        let mut plan = cores::plan(args.cores)?;
         if args.fifo.is_some() {
             plan.may_use_fifo().map_err(|error| Failure::environment(&error))?;
         }
@@ -76,9 +80,11 @@ impl<'a> Job<'a> {
             output(&error)
         })?;
         // What an earlier run left must not be taken for this one's, whatever becomes of it.
-        for name in &names {
-            let _ = std::fs::remove_file(out.path().join(name));
-        }
+        let names = names.into_iter().map(str::to_owned).collect();
+        let aside = Aside::of(out.path(), names).map_err(|error| {
+            out.abandon();
+            output(&error)
+        })?;
         let mut parts = Vec::new();
         let mut aliases = Vec::new();
         let mut part = |name: &str, table: &Option<toml::Table>| {
@@ -112,6 +118,7 @@ impl<'a> Job<'a> {
             rate: args.rate,
             aliases,
             parts,
+            aside,
         };
         let said = Said { feed: config.feed.as_ref() };
         job.rate = said.rate(args);
@@ -121,9 +128,11 @@ impl<'a> Job<'a> {
         Ok(job)
     }
 
-    /// Removes the parts of the configuration, and the folders that this run made and left empty.
+    /// Removes the parts of the configuration, the earlier results if there are new ones, and the
+    /// folders that this run made and left empty.
     pub(super) fn clean_up(self) {
         drop(self.parts);
+        drop(self.aside);
         self.out.abandon();
     }
 
