@@ -27,7 +27,7 @@ mod pipe; // the operating system's pipe, polled
 mod rounds; // every contender in turn, round after round, bracketed by the placement
 
 pub use measure::Spread;
-pub use rounds::{Bench, CONTENDERS, Contender, Kept, Wishes, bench};
+pub use rounds::{Bench, CONTENDERS, Contender, Kept, Throughput, Wishes, bench};
 
 use crate::error::Failure;
 use contenders::{line, ring};
@@ -41,7 +41,7 @@ const TIGHT_NS: f64 = 90.0;
 /// From this on they do not even share that.
 const FAR_NS: f64 = 300.0;
 /// What [`probe`] sends, per second, where no rate is given; and the most it sends.
-const RATE_DEFAULT: f64 = 1e6;
+const PROBE_RATE: f64 = 1e6;
 const RATE_MAX: f64 = 5e6;
 /// Fewer than this many samples make no median.
 const SAMPLES_MIN: f64 = 500.0;
@@ -107,7 +107,7 @@ pub fn probe(
     let clock = calibrated(time / 5)?;
     let share = time.mul_f64(0.3);
     let lowest = SAMPLES_MIN / share.as_secs_f64();
-    let rate = rate_per_s.unwrap_or(RATE_DEFAULT).clamp(lowest.min(RATE_MAX), RATE_MAX);
+    let rate = rate_per_s.unwrap_or(PROBE_RATE).clamp(lowest.min(RATE_MAX), RATE_MAX);
     let plan =
         |round_trips| Plan { one_way: vec![(rate, share)], round_trips, saturated: Duration::ZERO };
     let floor = measure::over((line(), line()), cores, &clock, &plan(10_000))?;
@@ -136,7 +136,7 @@ pub fn bare(
     kept: &mut Vec<Page>,
 ) -> Result<(f64, f64, f64), Failure> {
     let plan = |round_trips| Plan {
-        one_way: vec![(RATE_DEFAULT, time.mul_f64(0.4))],
+        one_way: vec![(PROBE_RATE, time.mul_f64(0.4))],
         round_trips,
         saturated: Duration::ZERO,
     };

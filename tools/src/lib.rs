@@ -9,7 +9,9 @@
 pub mod cmd; // the commands, one file each
 pub mod error; // one line and an exit code: what every command fails with
 pub mod handoff; // how fast two cores of this machine can hand something over
+pub mod host; // the machine and the program that measured on it
 pub mod look; // what an observer sees of a run, read-only
+pub mod num; // medians, and numbers rounded for a report
 pub mod print; // standard output, where a closed pipe is success
 
 use clap::Parser;

@@ -7,6 +7,7 @@
 
 use crate::error::{Failure, Outcome, exit};
 use crate::handoff::{bare, calibrated, clock_part, placement};
+use crate::num::{median, span, tenth};
 use crate::print;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -124,20 +125,14 @@ fn listed(cores: &[usize]) -> String {
 
 /// Medians of the visits.
 fn summed(cores: (usize, usize), seen: &[(f64, f64, f64)]) -> Pair {
-    let sorted = |of: fn(&(f64, f64, f64)) -> f64| {
-        let mut values: Vec<f64> = seen.iter().map(of).collect();
-        values.sort_by(f64::total_cmp);
-        values
-    };
-    let middle = |values: Vec<f64>| values.get(values.len() / 2).copied().unwrap_or(0.0);
-    let round_trips = sorted(|seen| seen.2);
-    let end = |value: Option<&f64>| value.copied().unwrap_or(0.0);
+    let all = |of: fn(&(f64, f64, f64)) -> f64| seen.iter().map(of).collect::<Vec<f64>>();
+    let round_trips = all(|seen| seen.2);
     Pair {
         cores,
-        there_ns: middle(sorted(|seen| seen.0)),
-        back_ns: middle(sorted(|seen| seen.1)),
-        round_trip_span_ns: (end(round_trips.first()), end(round_trips.last())),
-        round_trip_ns: middle(round_trips),
+        there_ns: median(all(|seen| seen.0)),
+        back_ns: median(all(|seen| seen.1)),
+        round_trip_span_ns: span(&round_trips),
+        round_trip_ns: median(round_trips),
     }
 }
 
@@ -147,7 +142,6 @@ fn best(pairs: &[Pair]) -> Option<&Pair> {
 }
 
 fn pair_json(pair: &Pair) -> Value {
-    let tenth = |value: f64| (value * 10.0).round() / 10.0;
     json!({
         "cores": [pair.cores.0, pair.cores.1],
         "one_way_ns": { "there": tenth(pair.there_ns), "back": tenth(pair.back_ns) },

@@ -73,9 +73,9 @@ pub(super) struct Plan {
 /// Median and 99th percentile, ns; zeros where nothing was measured.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Spread {
-    /// Median.
+    /// Median, ns.
     pub p50: f64,
-    /// 99th percentile.
+    /// 99th percentile, ns.
     pub p99: f64,
 }
 

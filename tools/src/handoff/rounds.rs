@@ -13,6 +13,7 @@ use super::contenders::{self, LineRx, LineTx, SharedLine, line_on};
 use super::measure::{self, Outcome, Plan, Spread};
 use super::{has_moved, pipe, placement};
 use crate::error::Failure;
+use crate::num::{median, span};
 use std::time::{Duration, Instant};
 use tickspin_host::clock::Clock;
 
@@ -49,18 +50,29 @@ pub struct Contender {
     pub one_way_100k: Kept,
     /// There and back, ns.
     pub round_trip: Kept,
-    /// Single messages as fast as they go, per second: (median, lowest, highest round).
-    pub throughput: Option<(f64, f64, f64)>,
+    /// Single messages as fast as they go; `None` for the floor, which has no flow control.
+    pub throughput: Option<Throughput>,
 }
 
-/// Medians over rounds, and how far the rounds' own medians lie apart.
+/// Messages per second over the rounds, above 0.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Throughput {
+    /// Median of the rounds, messages per second.
+    pub per_s: f64,
+    /// Slowest round, messages per second.
+    pub per_s_min: f64,
+    /// Fastest round, messages per second.
+    pub per_s_max: f64,
+}
+
+/// Medians over rounds, and how far the rounds' own medians lie apart; all in ns.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Kept {
     /// Median of the rounds' medians and of their 99th percentiles.
     pub spread: Spread,
-    /// Lowest median of a round.
+    /// Lowest median of a round, ns.
     pub p50_min: f64,
-    /// Highest median of a round.
+    /// Highest median of a round, ns.
     pub p50_max: f64,
 }
 
@@ -119,7 +131,7 @@ pub fn bench(
     let mut lines = Lines::default();
     loop {
         let round_began = began.elapsed();
-        rounds.push(round(wishes.cores, clock, &mut lines)?);
+        rounds.push(round(wishes.cores, clock, &mut lines, rounds.len())?);
         let kept = best(&rounds).map_or(0, |best| keep(&rounds, best).count());
         progress(kept, rounds.len());
         let (now, last) = (began.elapsed(), began.elapsed() - round_began);
@@ -190,10 +202,17 @@ fn look(cores: (usize, usize), clock: &Clock, lines: &Lines) -> Result<f64, Fail
     Ok(measure::over(lines, cores, clock, &plan)?.round_trip.p50)
 }
 
-fn round(cores: (usize, usize), clock: &Clock, lines: &mut Lines) -> Result<Round, Failure> {
+/// Round `number`: each begins with the next contender, so that none always runs on what the same
+/// other one left in the caches, or always farthest from a look at the placement.
+fn round(
+    cores: (usize, usize),
+    clock: &Clock,
+    lines: &mut Lines,
+    number: usize,
+) -> Result<Round, Failure> {
     let before_ns = look(cores, clock, lines)?;
-    let mut outcomes = Vec::with_capacity(CONTENDERS.len());
-    for index in 0..CONTENDERS.len() {
+    let mut outcomes = vec![Outcome::default(); CONTENDERS.len()];
+    for index in order(number) {
         let plan = Plan {
             one_way: vec![(1e6, Duration::from_millis(50)), (1e5, Duration::from_millis(70))],
             round_trips: if index == PIPE { 5_000 } else { 20_000 },
@@ -210,9 +229,15 @@ fn round(cores: (usize, usize), clock: &Clock, lines: &mut Lines) -> Result<Roun
             4 => measure::over((contenders::rtrb(), contenders::rtrb()), cores, clock, &plan),
             _ => measure::over((pipe::pipe()?, pipe::pipe()?), cores, clock, &plan),
         };
-        outcomes.push(outcome?);
+        outcomes[index] = outcome?;
     }
     Ok(Round { before_ns, after_ns: look(cores, clock, lines)?, outcomes })
+}
+
+/// Every contender once, each round from the next one on.
+fn order(round: usize) -> impl Iterator<Item = usize> {
+    let count = CONTENDERS.len();
+    (0..count).map(move |turn| (round + turn) % count)
 }
 
 fn summed(rounds: &[&Round], index: usize) -> Contender {
@@ -221,9 +246,10 @@ fn summed(rounds: &[&Round], index: usize) -> Contender {
     let kept = |of: &dyn Fn(&Outcome) -> Spread| {
         let spreads: Vec<Spread> = outcomes.iter().map(|outcome| of(outcome)).collect();
         let p50: Vec<f64> = spreads.iter().map(|spread| spread.p50).collect();
+        let (p50_min, p50_max) = span(&p50);
         Kept {
-            p50_min: p50.iter().copied().fold(f64::INFINITY, f64::min),
-            p50_max: p50.iter().copied().fold(0.0, f64::max),
+            p50_min,
+            p50_max,
             spread: Spread {
                 p50: median(p50),
                 p99: median(spreads.iter().map(|spread| spread.p99).collect()),
@@ -239,20 +265,9 @@ fn summed(rounds: &[&Round], index: usize) -> Contender {
         one_way_100k: kept(&one_way(1)),
         round_trip: kept(&|outcome| outcome.round_trip),
         throughput: (!rates.is_empty()).then(|| {
-            let low = rates.iter().copied().fold(f64::INFINITY, f64::min);
-            let high = rates.iter().copied().fold(0.0, f64::max);
-            (median(rates), low, high)
+            let (per_s_min, per_s_max) = span(&rates);
+            Throughput { per_s: median(rates), per_s_min, per_s_max }
         }),
-    }
-}
-
-/// The middle one, of two the mean; 0 of none.
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    match values.len() {
-        0 => 0.0,
-        n if n % 2 == 1 => values[n / 2],
-        n => f64::midpoint(values[n / 2 - 1], values[n / 2]),
     }
 }
 
@@ -299,9 +314,13 @@ mod tests {
     }
 
     #[test]
-    fn medians_of_even_and_odd_numbers() {
-        assert_eq!(median(vec![3.0, 1.0, 2.0]), 2.0);
-        assert_eq!(median(vec![4.0, 1.0, 2.0, 3.0]), 2.5);
-        assert_eq!(median(Vec::new()), 0.0);
+    fn every_contender_stands_once_in_every_place() {
+        let count = CONTENDERS.len();
+        for place in 0..count {
+            let mut there: Vec<usize> =
+                (0..count).filter_map(|round| order(round).nth(place)).collect();
+            there.sort_unstable();
+            assert_eq!(there, (0..count).collect::<Vec<_>>(), "place {place}");
+        }
     }
 }

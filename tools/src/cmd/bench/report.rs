@@ -1,7 +1,8 @@
 //! The table and the JSON object of `tickspin bench handoff`.
 
 use super::Host;
-use crate::handoff::{Bench, CONTENDERS, Contender, Kept, clock_part};
+use crate::handoff::{Bench, CONTENDERS, Contender, Kept, Throughput, clock_part};
+use crate::num::{hundredth, tenth};
 use serde_json::{Map, Value, json};
 use tickspin_host::clock::Clock;
 use tickspin_host::facts::Facts;
@@ -25,17 +26,11 @@ pub(super) fn json(
     }
     let [floor, ring] = [by_name(bench, "floor"), by_name(bench, "ring")];
     let above = |of: fn(&Contender) -> &Kept| tenth(of(ring).spread.p50 - of(floor).spread.p50);
-    let mut host_object: Map<String, Value> =
-        facts.pairs().into_iter().map(|(key, value)| (key.to_owned(), json!(value))).collect();
+    let mut host_object: Map<String, Value> = crate::host::facts(facts)
+        .into_iter()
+        .map(|(key, value)| (key.into(), json!(value)))
+        .collect();
     host_object.insert("steal_ns".into(), json!(host.steal_ns));
-    for (key, value) in [
-        ("compiler", env!("TICKSPIN_RUSTC")),
-        ("commit", env!("TICKSPIN_COMMIT")),
-        ("build", env!("TICKSPIN_BUILD")),
-        ("profile", env!("TICKSPIN_PROFILE")),
-    ] {
-        host_object.insert(key.into(), json!(value));
-    }
     let rest = json!({
         // Scripts compare this one number; the other differences stand beside it.
         "ring_minus_floor_ns": above(|c| &c.one_way),
@@ -71,14 +66,14 @@ fn one(contender: &Contender) -> Value {
             "p50_max": tenth(kept.p50_max),
         })
     };
-    let rounded = |of: fn((f64, f64, f64)) -> f64| contender.throughput.map(|t| of(t).round());
+    let rounded = |of: fn(&Throughput) -> f64| contender.throughput.map(|rate| of(&rate).round());
     json!({
         "one_way_ns": spread(&contender.one_way),
         "one_way_100k_ns": spread(&contender.one_way_100k),
         "round_trip_ns": spread(&contender.round_trip),
-        "throughput_msgs_per_s": rounded(|t| t.0),
-        "throughput_msgs_per_s_min": rounded(|t| t.1),
-        "throughput_msgs_per_s_max": rounded(|t| t.2),
+        "throughput_msgs_per_s": rounded(|rate| rate.per_s),
+        "throughput_msgs_per_s_min": rounded(|rate| rate.per_s_min),
+        "throughput_msgs_per_s_max": rounded(|rate| rate.per_s_max),
     })
 }
 
@@ -100,9 +95,10 @@ pub(super) fn table(bench: &Bench, host: &Host, cores: (usize, usize)) -> String
     for (name, contender) in CONTENDERS.iter().zip(&bench.contenders) {
         let rounds = |kept: &Kept| format!("{:.0}-{:.0}", kept.p50_min, kept.p50_max);
         let ns = |value: f64| grouped(value.round() as u64);
-        let rates = contender.throughput.map(|(middle, low, high)| {
-            let millions = |rate: f64| format!("{:.1}", rate / 1e6);
-            (millions(middle), format!("{}-{}", millions(low), millions(high)))
+        let rates = contender.throughput.map(|rate| {
+            let millions = |per_s: f64| format!("{:.1}", per_s / 1e6);
+            let rounds = format!("{}-{}", millions(rate.per_s_min), millions(rate.per_s_max));
+            (millions(rate.per_s), rounds)
         });
         let (rate, rate_rounds) = rates.unwrap_or_else(|| ("-".into(), "-".into()));
         table.row(vec![
@@ -167,15 +163,7 @@ fn by_name<'a>(bench: &'a Bench, name: &str) -> &'a Contender {
 
 /// `name`'s throughput over the better one of the two crates.
 fn ratio(bench: &Bench, name: &str) -> Option<f64> {
-    let rate = |name| by_name(bench, name).throughput.map(|(middle, ..)| middle);
+    let rate = |name| by_name(bench, name).throughput.map(|rate| rate.per_s);
     let best = rate("ringbuf")?.max(rate("rtrb")?);
     (best > 0.0).then(|| rate(name).map(|rate| rate / best))?
-}
-
-fn tenth(value: f64) -> f64 {
-    (value * 10.0).round() / 10.0
-}
-
-fn hundredth(value: f64) -> f64 {
-    (value * 100.0).round() / 100.0
 }

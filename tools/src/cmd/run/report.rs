@@ -30,7 +30,10 @@ impl Report {
         let summary = match parts {
             Ok((feed, engine)) => {
                 let mut summary = Summary::join(&feed, &engine);
-                summary.host = host();
+                summary.host = crate::host::facts(&Facts::read())
+                    .into_iter()
+                    .map(|(key, value)| (key.to_owned(), value))
+                    .collect();
                 spans.add_to(&mut summary);
                 let own_cpu = ended.own_cpu_ns.to_string();
                 summary.settings.insert("tickspin_cpu_ns".to_owned(), own_cpu);
@@ -98,23 +101,6 @@ fn joined(feed: &FeedPart, engine: &EnginePart) -> Result<(), String> {
         return Ok(());
     }
     Err(format!("the parts are of two runs: epoch {} and {}", feed.epoch, engine.epoch))
-}
-
-/// The machine, and the programs.
-fn host() -> std::collections::BTreeMap<String, String> {
-    let facts = Facts::read();
-    let programs = [
-        ("compiler", env!("TICKSPIN_RUSTC")),
-        ("commit", env!("TICKSPIN_COMMIT")),
-        ("build", env!("TICKSPIN_BUILD")),
-        ("profile", env!("TICKSPIN_PROFILE")),
-    ];
-    facts
-        .pairs()
-        .into_iter()
-        .chain(programs.map(|(key, value)| (key, value.to_owned())))
-        .map(|(key, value)| (key.to_owned(), value))
-        .collect()
 }
 
 /// What the host did to a pinned thread, where it did something.
