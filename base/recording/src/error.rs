@@ -44,11 +44,12 @@ pub enum Fault {
     },
     /// It ends inside a record.
     Cut(Damage),
-    /// The container's checks failed: what follows cannot be known.
+    /// The container's checks failed, or the bytes break a rule of their format: what follows cannot
+    /// be known.
     Corrupt {
         /// Where.
         damage: Damage,
-        /// What the container's decoder said.
+        /// Which rule, or what the container's decoder said.
         rule: String,
     },
 }
@@ -119,10 +120,17 @@ impl fmt::Display for RecordingError {
             Fault::Empty { container } => {
                 write!(f, "empty: once unpacked ({container}), there is no record in it")
             }
-            Fault::Foreign { expected, rule } => write!(f, "not an {expected}: {rule}"),
+            Fault::Foreign { expected, rule } => {
+                let article = if expected.starts_with(['A', 'E', 'I', 'O', 'a', 'e', 'i', 'o']) {
+                    "an"
+                } else {
+                    "a"
+                };
+                write!(f, "not {article} {expected}: {rule}")
+            }
             Fault::Cut(damage) => write!(f, "cut {damage}"),
             Fault::Corrupt { damage, rule } => {
-                write!(f, "the {} stream is corrupt ({rule}) {damage}", damage.container)
+                write!(f, "corrupt ({rule}) {damage}")
             }
         }
     }
@@ -187,9 +195,9 @@ mod tests {
         );
         let damage = Damage { container: Container::Gzip, record: 1, partial: 0, offset: 20 };
         assert_eq!(
-            line(Fault::Corrupt { damage, rule: "corrupt deflate stream".into() }),
-            "day.itch50: the gzip stream is corrupt (corrupt deflate stream) before record 1 at byte \
-             20 of what gzip unpacked; the 1 whole record before it was delivered"
+            line(Fault::Corrupt { damage, rule: "gzip: corrupt deflate stream".into() }),
+            "day.itch50: corrupt (gzip: corrupt deflate stream) before record 1 at byte 20 of what \
+              gzip unpacked; the 1 whole record before it was delivered"
         );
         assert_eq!(line(Fault::Missing), "day.itch50: no such file");
         assert_eq!(

@@ -10,6 +10,7 @@
 //! handed out.
 #![forbid(unsafe_code)]
 
+pub mod capture; // 1b. packets out of a pcap or pcapng capture
 pub mod container; // 1. what a file is wrapped in
 pub mod error; // 4. file, place, rule
 pub mod facts; // 5. what a recording turned out to be
@@ -18,7 +19,9 @@ pub mod itch; // 3. captured or framed venue messages to events
 mod open; // 7. a recording of whatever format
 pub mod symbols; // 6. names and numbers of instruments
 pub mod tree_book; // 8. books for cold code
+mod zstd_frames; // 1a. any number of zstd frames
 
+pub use capture::{Capture, Packet};
 pub use container::Container;
 pub use error::{Damage, Fault, RecordingError};
 pub use facts::{Facts, Protocol, SessionFacts};

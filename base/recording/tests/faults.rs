@@ -208,7 +208,7 @@ fn foreign_files_are_refused_with_the_rule_they_broke() {
         (b"#!/bin/sh\necho no\n", "record 0 has length 8993 and type '/'"),
         (&[0; 4096], "record 0 has length 0 and is not the file's end"),
         (&[0xD4, 0xC3, 0xB2, 0xA1, 2, 0, 4, 0], "it looks like a pcap capture"),
-        (&[0x28, 0xB5, 0x2F, 0xFD, 0, 0, 0, 0], "it looks like zstd"),
+        (&[0xFD, b'7', b'z', b'X', b'Z', 0], "it looks like xz"),
         (b"DBN\x03\0\0\0\0", "it looks like Databento DBN"),
         (&[0, 13, b'S'], "record 0 has length 13, a message of type 'S' has 12"),
         (&[0, 99], "record 0 has length 99, which no message has"),

@@ -15,6 +15,7 @@ pub mod cursor; // 5. checked reads, front to back
 pub mod error; // 4. where bytes broke a rule, and which
 pub mod event; // 2. the normalized market event: 56 bytes that ride in a slot
 pub mod itch50; // 7. Nasdaq TotalView-ITCH 5.0: one struct per message
+pub mod net; // 9. a captured frame to the UDP datagram in it
 pub mod normalize; // 8. venue message to event: the one place where meaning is translated
 pub mod num; // 1. prices, quantities, sides, instruments: integers that know their unit
 pub mod order; // 3. requests and reports: the order-entry messages
