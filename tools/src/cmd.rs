@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod c2c;
 mod cores; // --cores, or the plan's choice
+pub mod feed;
 pub mod hist;
 pub mod ring;
 pub mod run;
@@ -16,6 +17,8 @@ pub enum Command {
     Run(Box<run::Args>),
     /// Look at the rings of runs that are alive, read-only.
     Ring(ring::Args),
+    /// Look at recorded feeds: what a file is, its events, its books.
+    Feed(feed::Args),
     /// Read histogram files.
     Hist(hist::Args),
     /// Measure what this machine and our ring can do.
@@ -32,6 +35,7 @@ pub fn run(command: &Command) -> Outcome {
     match command {
         Command::Run(args) => run::run(args),
         Command::Ring(args) => ring::run(args),
+        Command::Feed(args) => feed::run(args),
         Command::Hist(args) => hist::run(args),
         Command::Bench(args) => bench::run(args),
         Command::C2c(args) => c2c::run(args),

@@ -10,11 +10,20 @@ use std::io::{self, Write};
 pub fn out(text: &str) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(error) if !tickspin_host::process::is_closed_pipe(&error) => {
-            Err(Failure::failed(format_args!("standard output: {error}")))
-        }
-        _ => Ok(()),
+        Err(error) => sorted(&error),
+        Ok(()) => Ok(()),
     }
+}
+
+/// What an error of standard output is: none, where the reader has gone away.
+///
+/// # Errors
+/// As [`out`].
+pub fn sorted(error: &io::Error) -> Result<(), Failure> {
+    if tickspin_host::process::is_closed_pipe(error) {
+        return Ok(());
+    }
+    Err(Failure::failed(format_args!("standard output: {error}")))
 }
 
 /// Prints one JSON object, indented, with a line end.

@@ -83,6 +83,13 @@ impl TreeBook {
         bids.into_iter().flatten().chain(asks.into_iter().flatten()).map(named)
     }
 
+    /// Instruments that have a level.
+    pub fn instruments(&self) -> impl Iterator<Item = InstrumentId> {
+        let all = self.instruments.iter();
+        all.filter(|(_, sides)| !sides.bids.is_empty() || !sides.asks.is_empty())
+            .map(|(&number, _)| InstrumentId(number))
+    }
+
     /// Open orders of all instruments.
     #[must_use]
     pub fn open_orders(&self) -> usize {

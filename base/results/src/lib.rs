@@ -14,7 +14,7 @@ pub mod out; // the result folder: made late, checked early, never overwritten b
 pub mod stage; // the names of what is measured, and what each means
 pub mod summary; // the JSON object of a run, and the parts that each program adds
 pub mod table; // text tables for the terminal
-mod utc; // the time of day in a folder's name
+pub mod utc; // seconds since 1970 as date and time
 
 pub use histogram::{Histogram, Percentiles};
 pub use stage::Stage;

@@ -10,6 +10,14 @@ pub(crate) fn compact(time: SystemTime) -> String {
     format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z")
 }
 
+/// `2026-01-31T23:59:59` of seconds since 1970.
+#[must_use]
+pub fn date_time(seconds: u64) -> String {
+    let (year, month, day) = date(seconds / 86_400);
+    let (hour, minute, second) = (seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")
+}
+
 /// Year, month and day of a day number since 1970-01-01: eras of 400 years that begin on 1 March.
 fn date(days: u64) -> (u64, u64, u64) {
     let since_march_0000 = days + 719_468;
