@@ -59,4 +59,10 @@ pub trait EventReader {
 
     /// Names of the instruments met so far.
     fn symbols(&self) -> &Symbols;
+
+    /// How far the file itself was read, bytes, for whoever shows progress; `None` where that is
+    /// not known.
+    fn file_position(&self) -> Option<u64> {
+        None
+    }
 }
