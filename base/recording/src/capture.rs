@@ -129,11 +129,21 @@ struct Record {
 }
 
 /// Why there is no next record.
-enum Stop {
-    /// The stream has no more bytes and the window holds no whole record.
-    End,
-    /// A rule is broken at the window's first byte.
-    Broken(String),
+struct Stop {
+    /// The rule that it breaks; `None` where the stream has no more bytes and the window holds no
+    /// whole record.
+    rule: Option<String>,
+    /// Bytes of the record that were already taken off the window.
+    taken: u64,
+}
+
+impl Stop {
+    const END: Stop = Stop { rule: None, taken: 0 };
+
+    #[cold]
+    fn broken(rule: String) -> Stop {
+        Stop { rule: Some(rule), taken: 0 }
+    }
 }
 
 enum Reader {
@@ -203,10 +213,7 @@ impl Capture {
     #[cold]
     fn finish(&mut self, stop: Stop) -> Result<(), RecordingError> {
         self.ended = true;
-        let result = match stop {
-            Stop::End => ended(&mut self.stream, self.counts.packets),
-            Stop::Broken(rule) => Err(broken(&self.stream, self.counts.packets, rule)),
-        };
+        let result = ended(&mut self.stream, self.counts.packets, stop);
         self.stream.take(self.stream.window().len());
         self.truncated = result.is_err();
         result
@@ -292,7 +299,7 @@ fn start(
         let rule = format!("it begins with {magic:02x?}");
         if stream.window().is_empty() {
             let container = stream.container();
-            ended(stream, 0)?;
+            ended(stream, 0, Stop::END)?;
             return refused(stream, Fault::Empty { container });
         }
         return refused(stream, Fault::Foreign { expected: FORMAT, rule });
@@ -305,45 +312,47 @@ fn start(
             (counts.sections, counts.interfaces) = (1, 1);
             Ok((format, Reader::Records(records)))
         }
-        Err(Stop::Broken(rule)) => refused(stream, Fault::Foreign { expected: FORMAT, rule }),
-        Err(Stop::End) => {
+        Err(Stop { rule: Some(rule), .. }) => {
+            refused(stream, Fault::Foreign { expected: FORMAT, rule })
+        }
+        Err(end) => {
             let container = stream.container();
-            ended(stream, 0)?;
+            ended(stream, 0, end)?;
             refused(stream, Fault::Empty { container })
         }
     }
 }
 
-/// The stream gave all it has: well, if the window is empty too.
-fn ended(stream: &mut Stream, record: u64) -> Result<(), RecordingError> {
-    let partial = stream.window().len() as u64;
-    let (container, offset) = (stream.container(), stream.read_bytes());
-    let damage = Damage { container, record, partial, offset };
-    let fault = match stream.take_end() {
-        StreamEnd::Clean if partial == 0 => return Ok(()),
-        StreamEnd::Clean | StreamEnd::Cut => Fault::Cut(damage),
-        StreamEnd::Corrupt(rule) => Fault::Corrupt { damage, rule },
-        StreamEnd::Failed(source) => {
-            return Err(RecordingError::io(stream.path(), "reading it", source));
+/// The fault that a stop in front of packet `record` is; none where the stream is at its end and
+/// nothing of a record is there.
+fn ended(stream: &mut Stream, record: u64, stop: Stop) -> Result<(), RecordingError> {
+    let container = stream.container();
+    let fault = if let Some(rule) = stop.rule {
+        let offset = stream.position() - stop.taken;
+        Fault::Corrupt { damage: Damage { container, record, partial: 0, offset }, rule }
+    } else {
+        let partial = stream.window().len() as u64 + stop.taken;
+        let damage = Damage { container, record, partial, offset: stream.read_bytes() };
+        match stream.take_end() {
+            StreamEnd::Clean if partial == 0 => return Ok(()),
+            StreamEnd::Clean | StreamEnd::Cut => Fault::Cut(damage),
+            StreamEnd::Corrupt(rule) => Fault::Corrupt { damage, rule },
+            StreamEnd::Failed(source) => {
+                return Err(RecordingError::io(stream.path(), "reading it", source));
+            }
         }
     };
     Err(RecordingError::new(stream.path(), fault))
 }
 
-fn broken(stream: &Stream, record: u64, rule: String) -> RecordingError {
-    let (container, offset) = (stream.container(), stream.position());
-    let damage = Damage { container, record, partial: 0, offset };
-    RecordingError::new(stream.path(), Fault::Corrupt { damage, rule })
-}
-
 /// Fills the window with `needed` bytes or says that there are no more.
 #[inline]
 fn fill(stream: &mut Stream, needed: usize) -> Result<(), Stop> {
-    if stream.window().len() >= needed || stream.fill(needed) { Ok(()) } else { Err(Stop::End) }
+    if stream.window().len() >= needed || stream.fill(needed) { Ok(()) } else { Err(Stop::END) }
 }
 
 fn too_long(captured: usize) -> Stop {
-    Stop::Broken(format!(
+    Stop::broken(format!(
         "a packet has at most {CAPTURED_BYTES_MAX} captured bytes, this one {captured}"
     ))
 }

@@ -60,7 +60,7 @@ impl Blocks {
                 fill(stream, 12)?;
                 self.turn(stream)?;
             } else if !self.in_section {
-                return Err(Stop::Broken("a capture begins with a section header".into()));
+                return Err(Stop::broken("a capture begins with a section header".into()));
             }
             let size = self.u32(stream, 4);
             let fixed = AROUND_BYTES
@@ -72,7 +72,7 @@ impl Blocks {
                     _ => 0,
                 };
             if (size as usize) < fixed || !size.is_multiple_of(4) {
-                return Err(Stop::Broken(format!(
+                return Err(Stop::broken(format!(
                     "a block of type 0x{kind:x} has {fixed} bytes or more, a multiple of 4, this \
                      one {size}"
                 )));
@@ -104,7 +104,7 @@ impl Blocks {
                 return Ok(());
             }
         }
-        Err(Stop::Broken(format!(
+        Err(Stop::broken(format!(
             "a section's byte-order magic is 1a2b3c4d, this one's {:08x}",
             self.u32(stream, 8)
         )))
@@ -119,7 +119,7 @@ impl Blocks {
         self.whole(stream, size)?;
         let (major, minor) = (self.u16(stream, 12), self.u16(stream, 14));
         if major != 1 {
-            return Err(Stop::Broken(format!("a section's version is {major}.{minor}, not 1.0")));
+            return Err(Stop::broken(format!("a section's version is {major}.{minor}, not 1.0")));
         }
         self.in_section = true;
         self.interfaces.clear();
@@ -135,7 +135,7 @@ impl Blocks {
     ) -> Result<Option<Record>, Stop> {
         self.whole(stream, size)?;
         if self.interfaces.len() == INTERFACES_MAX {
-            return Err(Stop::Broken(format!("a section has at most {INTERFACES_MAX} interfaces")));
+            return Err(Stop::broken(format!("a section has at most {INTERFACES_MAX} interfaces")));
         }
         let block = &stream.window()[..size as usize];
         let parse = if self.big_endian {
@@ -144,7 +144,7 @@ impl Blocks {
             parse_interfacedescriptionblock_le
         };
         let (_, parsed) =
-            parse(block).map_err(|_| Stop::Broken("an interface's block cannot be read".into()))?;
+            parse(block).map_err(|_| Stop::broken("an interface's block cannot be read".into()))?;
         self.interfaces.push(Interface {
             link: Link::from_code(parsed.linktype.0 as u32),
             snap_len: parsed.snaplen,
@@ -184,7 +184,7 @@ impl Blocks {
             return Err(too_long(captured));
         }
         if start + captured + 4 > size as usize {
-            return Err(Stop::Broken(format!(
+            return Err(Stop::broken(format!(
                 "a packet lies inside its block: {captured} bytes from byte {start} of {size}"
             )));
         }
@@ -206,7 +206,7 @@ impl Blocks {
     /// Reads all of a block that is needed, and compares its two lengths.
     fn whole(&self, stream: &mut Stream, size: u32) -> Result<(), Stop> {
         if size as usize > BUFFER_BYTES {
-            return Err(Stop::Broken(format!(
+            return Err(Stop::broken(format!(
                 "a block that matters has at most {BUFFER_BYTES} bytes, this one {size}"
             )));
         }
@@ -216,12 +216,14 @@ impl Blocks {
 
     /// Takes a block that is not needed; it may be longer than the buffer.
     fn step_over(&self, stream: &mut Stream, size: u32) -> Result<(), Stop> {
-        if !stream.skip(u64::from(size) - 4) {
-            return Err(Stop::End);
+        let start = stream.position();
+        let body = stream.skip(u64::from(size) - 4);
+        let compared = if body { fill(stream, 4) } else { Err(Stop::END) }
+            .and_then(|()| self.same(size, self.u32(stream, 0)));
+        match compared {
+            Ok(()) => stream.take(4),
+            Err(stop) => return Err(Stop { taken: stream.position() - start, ..stop }),
         }
-        fill(stream, 4)?;
-        self.same(size, self.u32(stream, 0))?;
-        stream.take(4);
         Ok(())
     }
 
@@ -229,7 +231,7 @@ impl Blocks {
         if size == again {
             return Ok(());
         }
-        Err(Stop::Broken(format!("a block's two lengths are equal, here {size} and {again}")))
+        Err(Stop::broken(format!("a block's two lengths are equal, here {size} and {again}")))
     }
 
     #[inline]

@@ -20,10 +20,10 @@ impl Records {
     pub(super) fn start(stream: &mut Stream) -> Result<Records, Stop> {
         fill(stream, HEADER_BYTES)?;
         let (_, header) = parse_pcap_header(stream.window())
-            .map_err(|_| Stop::Broken("its header cannot be read".into()))?;
+            .map_err(|_| Stop::broken("its header cannot be read".into()))?;
         let (major, minor) = (header.version_major, header.version_minor);
         if major != 2 {
-            return Err(Stop::Broken(format!("its version is {major}.{minor}, not 2.4")));
+            return Err(Stop::broken(format!("its version is {major}.{minor}, not 2.4")));
         }
         let records = Records {
             big_endian: header.is_bigendian(),
@@ -53,7 +53,7 @@ impl Records {
         fill(stream, size)?;
         let parse = if self.big_endian { parse_pcap_frame_be } else { parse_pcap_frame };
         let (_, frame) =
-            parse(stream.window()).map_err(|_| Stop::Broken("a record cannot be read".into()))?;
+            parse(stream.window()).map_err(|_| Stop::broken("a record cannot be read".into()))?;
         let ns = u64::from(frame.ts_sec) * 1_000_000_000 + u64::from(frame.ts_usec) * self.unit_ns;
         Ok(Record {
             // At most 2^32 seconds twice, a third of what an i64 holds.
