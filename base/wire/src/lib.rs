@@ -14,7 +14,10 @@ pub mod binaryfile; // 6. Nasdaq BinaryFILE: the framing of recorded days
 pub mod cursor; // 5. checked reads, front to back
 pub mod error; // 4. where bytes broke a rule, and which
 pub mod event; // 2. the normalized market event: 56 bytes that ride in a slot
+pub mod iex; // 12. IEX TOPS, DEEP and DEEP+: one struct per message
+pub mod iextp; // 11. IEX-TP: a segment and the messages in it
 pub mod itch50; // 7. Nasdaq TotalView-ITCH 5.0: one struct per message
+pub mod moldudp64; // 10. Nasdaq MoldUDP64: the session layer of its multicast feeds
 pub mod net; // 9. a captured frame to the UDP datagram in it
 pub mod normalize; // 8. venue message to event: the one place where meaning is translated
 pub mod num; // 1. prices, quantities, sides, instruments: integers that know their unit

@@ -1,6 +1,7 @@
 //! Venue message to [`Event`]: the one place where meaning is translated.
 //!
-//! Each ITCH message becomes exactly one event, so events and messages count alike:
+//! IEX has a file of its own. Each ITCH message becomes exactly one event, so events and messages
+//! count alike:
 //!
 //! | ITCH | event | notes |
 //! |---|---|---|
@@ -23,6 +24,10 @@
 //!
 //! Every ITCH message is an event by itself: all carry [`flag::COMPLETE`].
 //! `sent_ticks` and `lag_ticks` stay 0; they are the pacer's.
+
+mod iex;
+
+pub use iex::{IexStanding, iex_events};
 
 use crate::error::DecodeError;
 use crate::event::{Event, Kind, flag};
