@@ -1,6 +1,8 @@
 //! The build id: included by the build script of each program.
 //!
-//! A hash over every source file of the workspace, the lock file, the profile and the features.
+//! A hash over every source file of the workspace but tests and benches, the lock file, and what
+//! turns sources into code: compiler, profile, flags, and the features of the program's package.
+//! Programs meet only when all of these are equal, so a feature must be switched alike in each.
 //! Programs that were built from different sources lay out shared memory and files as they please,
 //! so they refuse to meet; and a report names the very sources its numbers came from.
 
@@ -27,12 +29,28 @@ pub(crate) fn emit(root: &Path) {
         println!("cargo::rerun-if-changed={}", log.display());
     }
     let variable = |name: &str| std::env::var(name).unwrap_or_default();
-    hash.add(variable("PROFILE").as_bytes());
-    hash.add(variable("OPT_LEVEL").as_bytes());
+    let rustc = first_line(&variable("RUSTC"), &["--version"]);
+    println!("cargo::rerun-if-env-changed=RUSTFLAGS");
+    hash.add(rustc.as_bytes());
+    for name in ["PROFILE", "OPT_LEVEL", "CARGO_ENCODED_RUSTFLAGS"] {
+        hash.add(variable(name).as_bytes());
+    }
+    for feature in features() {
+        hash.add(feature.as_bytes());
+    }
     println!("cargo::rustc-env=TICKSPIN_BUILD={}-{:016x}", variable("CARGO_PKG_VERSION"), hash.0);
-    println!("cargo::rustc-env=TICKSPIN_RUSTC={}", first_line(&variable("RUSTC"), &["--version"]));
+    println!("cargo::rustc-env=TICKSPIN_RUSTC={rustc}");
     println!("cargo::rustc-env=TICKSPIN_COMMIT={}", commit(root));
     println!("cargo::rustc-env=TICKSPIN_PROFILE={}", variable("PROFILE"));
+}
+
+/// Features of the package being built, as Cargo names their variables, in order.
+fn features() -> Vec<String> {
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    let mut features: Vec<String> =
+        names.filter(|name| name.starts_with("CARGO_FEATURE_")).collect();
+    features.sort();
+    features
 }
 
 /// Sources below `folder`, build outputs left out.
