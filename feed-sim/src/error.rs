@@ -11,6 +11,7 @@ use tickspin_host::cpu::CpuError;
 use tickspin_host::memory::MemoryError;
 use tickspin_host::process::is_closed_pipe;
 use tickspin_recording::RecordingError;
+use tickspin_results::cure::may_read;
 pub use tickspin_results::exit;
 use tickspin_results::out::OutError;
 use tickspin_ring::{AttachError, CreateError, MeetError};
@@ -148,7 +149,11 @@ impl fmt::Display for SimError {
         match self {
             Self::Usage(line) => write!(f, "{line}"),
             Self::ConfigFile { path, source } => {
-                write!(f, "{}: cannot read the configuration: {source}", path.display())
+                write!(f, "{}: cannot read the configuration: {source}", path.display())?;
+                match source.kind() {
+                    io::ErrorKind::PermissionDenied => write!(f, "; {}", may_read(path)),
+                    _ => Ok(()),
+                }
             }
             Self::ConfigSyntax { path, why } => {
                 write!(f, "{}: not a TOML file: {why}", path.display())
@@ -156,6 +161,9 @@ impl fmt::Display for SimError {
             Self::Signal(2) => write!(f, "interrupted before anything was sent"),
             Self::Signal(_) => write!(f, "told to stop before anything was sent"),
             Self::Key { key, origin, rule } => write!(f, "{key} ({origin}): {rule}"),
+            Self::Recording(error) if error.is_permission() => {
+                write!(f, "{error}; {}", may_read(error.path()))
+            }
             Self::Recording(error) => error.fmt(f),
             Self::Core(error) => error.fmt(f),
             Self::Clock(error) => error.fmt(f),

@@ -1,6 +1,6 @@
 //! The result folder: made late, checked early, never overwritten by accident.
 
-use crate::utc;
+use crate::{cure, utc};
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -45,7 +45,15 @@ impl std::fmt::Display for OutError {
                 write!(f, "{}: exists already; give another place or --force", path.display())
             }
             OutError::Io { doing, path, source } => {
-                write!(f, "{}: cannot {doing}: {source}", path.display())
+                write!(f, "{}: cannot {doing}: {source}", path.display())?;
+                match source.kind() {
+                    io::ErrorKind::PermissionDenied => write!(f, "; {}", cure::may_write(path)),
+                    io::ErrorKind::ReadOnlyFilesystem => write!(f, "; give another place"),
+                    io::ErrorKind::StorageFull => {
+                        write!(f, "; `df -h {}` shows the room", cure::existing(path).display())
+                    }
+                    _ => Ok(()),
+                }
             }
         }
     }
@@ -165,6 +173,16 @@ mod tests {
         let error = OutDir::create(&root.path().join("file/run")).unwrap_err();
         assert!(error.to_string().contains("cannot make the folder"), "{error}");
         assert!(!error.is_permission());
+    }
+
+    #[test]
+    fn no_permission_names_the_command_that_mends_it() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("not/there");
+        let source = io::Error::from(io::ErrorKind::PermissionDenied);
+        let error = OutError::Io { doing: "make the folder", path, source };
+        let cure = format!("`chmod u+rwx {}`", root.path().display());
+        assert!(error.is_permission() && error.to_string().contains(&cure), "{error}");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use tickspin_host::clock::ClockError;
 use tickspin_host::cpu::CpuError;
 use tickspin_host::memory::MemoryError;
 use tickspin_host::process::is_closed_pipe;
+use tickspin_results::cure::may_read;
 pub use tickspin_results::exit;
 use tickspin_results::out::OutError;
 use tickspin_ring::{AttachError, CreateError, MeetError};
@@ -130,7 +131,11 @@ impl fmt::Display for EngineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ConfigFile { path, source } => {
-                write!(f, "{}: cannot read the configuration: {source}", path.display())
+                write!(f, "{}: cannot read the configuration: {source}", path.display())?;
+                match source.kind() {
+                    io::ErrorKind::PermissionDenied => write!(f, "; {}", may_read(path)),
+                    _ => Ok(()),
+                }
             }
             Self::ConfigSyntax { path, why } => {
                 write!(f, "{}: not a TOML file: {why}", path.display())

@@ -1,9 +1,10 @@
 //! One configuration file for a run, taken apart: each program gets its own table to judge.
 
-use crate::error::{Failure, exit};
+use crate::error::Failure;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use tickspin_results::cure::may_read;
 use toml::Table;
 
 /// The two tables of a file of configuration; an absent one is empty.
@@ -27,9 +28,13 @@ impl Config {
         let Some(path) = path else { return Ok(Config::default()) };
         let shown = path.display();
         let text = fs::read_to_string(path).map_err(|error| {
-            let denied = error.kind() == ErrorKind::PermissionDenied;
-            let code = if denied { exit::ENVIRONMENT } else { exit::FAILURE };
-            Failure::new(code, format_args!("{shown}: cannot read the configuration: {error}"))
+            let line = format!("{shown}: cannot read the configuration: {error}");
+            match error.kind() {
+                ErrorKind::PermissionDenied => {
+                    Failure::environment(format_args!("{line}; {}", may_read(path)))
+                }
+                _ => Failure::failed(line),
+            }
         })?;
         let whole: Table = text.parse().map_err(|error: toml::de::Error| {
             let line = error.span().map_or(1, |span| line_of(&text, span.start));

@@ -13,6 +13,7 @@ use std::time::SystemTime;
 use tickspin_host::cpu::{self, CorePlan};
 use tickspin_host::process;
 use tickspin_results::Stage;
+use tickspin_results::cure::may_read;
 use tickspin_results::out::{OutDir, OutError, default_folder};
 use tickspin_ring::MeetError;
 use tickspin_ring::rendezvous::{Role, RuntimeDir, check_name};
@@ -227,7 +228,9 @@ fn make_room(dir: &RuntimeDir, plan: &mut CorePlan) -> Result<(), Failure> {
 fn cannot_open(file: &std::path::Path, error: &std::io::Error) -> Failure {
     let line = format!("{}: cannot open: {error}", file.display());
     match error.kind() {
-        std::io::ErrorKind::PermissionDenied => Failure::environment(line),
+        std::io::ErrorKind::PermissionDenied => {
+            Failure::environment(format_args!("{line}; {}", may_read(file)))
+        }
         _ => Failure::failed(line),
     }
 }
