@@ -2,6 +2,8 @@
 //!
 //! The container is found by its first bytes, never by its name.
 //! Reading is by the caller's thread and in blocks, so whoever paces events reads ahead.
+//! Memory is the buffer and what the decompressor needs: 32 KiB for gzip, for zstd what a frame asks
+//! for, at most 128 MiB.
 //! Measured with the ITCH reader on top, one core of a cloud Xeon, file in the page cache: plain
 //! 15 ns a message, gzip 110 ns (some 320 MB/s unpacked), 3 MB of memory for 207 MB of file.
 

@@ -128,6 +128,21 @@ pub enum NotUdp {
     },
 }
 
+impl NotUdp {
+    /// Its name where such frames are counted.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            NotUdp::Link(_) => "unknown link",
+            NotUdp::NotIp { .. } => "not IP",
+            NotUdp::Fragment => "IP fragment",
+            NotUdp::Protocol { .. } => "not UDP",
+            NotUdp::Cut { .. } => "cut frame",
+            NotUdp::Broken { .. } => "broken header",
+        }
+    }
+}
+
 impl fmt::Display for NotUdp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
