@@ -76,6 +76,8 @@ fn main() {
     assert_eq!(path_poll(&mut consumer), None);
     assert!(path_publish(&mut producer, &[2; 7]));
     assert_eq!(path_poll(&mut consumer), Some(1 ^ 2));
+    // Half a ring at most, then the room that is known of, then what a look at the position gives.
+    assert_eq!(path_batch(&mut producer, &[[0; 7]; 16]), 5);
     assert_eq!(path_batch(&mut producer, &[[0; 7]; 16]), 8);
     assert_eq!(path_batch(&mut producer, &[[0; 7]; 16]), 9);
     assert!(!path_publish(&mut producer, &[0; 7]));

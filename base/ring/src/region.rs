@@ -276,6 +276,31 @@ impl PeerRing {
         (first == second && PeerSlots::stamp(slot) == seq).then_some(first)
     }
 
+    /// A copy of slot `seq`'s payload for a recorder, which follows and holds nobody up.
+    ///
+    /// It is whole, not just probably: afterwards the slot half a ring earlier must still hold its
+    /// own sequence. A producer that had begun to write over `seq` would have published over that
+    /// one half a ring of publishes before (a batch is at most half a ring), and on x86-64, the
+    /// one machine that this is built for, stores are seen in the order in which they were made.
+    /// The price: a follower that is more than half a ring behind is told that it lost.
+    pub fn follow(&self, seq: u64) -> Followed {
+        let slot = self.slots.slot(seq);
+        let stamp = PeerSlots::stamp(slot);
+        if stamp < seq {
+            return Followed::NotYet;
+        }
+        // PAIR publish: acquires the stamp's release.
+        fence(Ordering::Acquire);
+        let payload = core::array::from_fn(|i| PeerSlots::word(slot, i));
+        // PAIR publish: the stamps below are loaded after the payload.
+        fence(Ordering::Acquire);
+        let half = u64::from(self.slots() / 2);
+        let earlier = seq.saturating_sub(half);
+        let is_whole = PeerSlots::stamp(slot) == seq
+            && (earlier == 0 || PeerSlots::stamp(self.slots.slot(earlier)) == earlier);
+        if stamp == seq && is_whole { Followed::Here(payload) } else { Followed::Gone }
+    }
+
     pub(crate) fn new_slots(&self) -> PeerSlots {
         self.memory.peer_slots(self.header.capacity)
     }
@@ -283,6 +308,17 @@ impl PeerRing {
     pub(crate) fn state_word(&self) -> PeerWord {
         self.memory.peer_word(ring::STATE)
     }
+}
+
+/// What a follower finds at a sequence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Followed {
+    /// Its payload.
+    Here([u64; ring::PAYLOAD_WORDS]),
+    /// It was not published yet.
+    NotYet,
+    /// The producer is half a ring ahead, or more: it is lost to this follower.
+    Gone,
 }
 
 /// A ring's live words at one instant.

@@ -93,11 +93,13 @@ impl Producer {
         self.writer.try_publish(payload)
     }
 
-    /// Reserves up to `n` slots; the first slot's stamp is released last on `commit`. `None` when
-    /// there is no room, or `n` is 0.
+    /// Reserves up to `n` slots, never more than half the ring (what is written before it is
+    /// published must not reach what a [follower](crate::region::PeerRing::follow) may be reading);
+    /// the first slot's stamp is released last on `commit`. `None` when there is no room, or `n` is
+    /// 0.
     #[inline]
     pub fn reserve(&mut self, n: u32) -> Option<Batch<'_>> {
-        let len = self.writer.room().min(u64::from(n));
+        let len = self.writer.room().min(u64::from(n)).min(self.writer.capacity() / 2);
         if len == 0 {
             return None;
         }

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use tickspin_ring::{
     Consumer, PeerPosition, PeerRing, Polled, PositionSegment, Producer, RingSegment, RingSpec,
     State,
-    region::{ClockWords, Policy, random_epoch},
+    region::{ClockWords, Followed, Policy, random_epoch},
 };
 
 /// One step of either end.
@@ -125,7 +125,7 @@ fn take(
             prop_assert_eq!(seq, expected);
         }
         Step::Batch(n) => {
-            let room = twin.room().min(u64::from(n));
+            let room = twin.room().min(u64::from(n)).min(twin.capacity / 2);
             match producer.reserve(n) {
                 None => prop_assert_eq!(room, 0),
                 Some(mut batch) => {
@@ -143,7 +143,7 @@ fn take(
             }
         }
         Step::DroppedBatch(n) => {
-            let room = twin.room().min(u64::from(n));
+            let room = twin.room().min(u64::from(n)).min(twin.capacity / 2);
             match producer.reserve(n) {
                 None => prop_assert_eq!(room, 0),
                 Some(mut batch) => {
@@ -285,4 +285,62 @@ fn nothing_is_lost_between_two_threads_with_batches_and_flow_control() {
     }
     assert!(expected > COUNT);
     writer.join().unwrap();
+}
+
+/// A follower of a ring whose producer is as fast as it can be, and whose consumer keeps up: what it
+/// gets is whole, in order, and the rest it knows that it lost.
+#[test]
+fn a_follower_gets_whole_payloads_or_knows_that_it_lost() {
+    const COUNT: u64 = 1_000_000;
+    for slots in [2, 8, 1_024] {
+        let ring = RingSegment::create(&RingSpec {
+            label: "events",
+            slots,
+            policy: Policy::Wait,
+            epoch: random_epoch(),
+            clock: ClockWords::default(),
+            huge_pages: false,
+        })
+        .unwrap();
+        let position = PositionSegment::create("events", random_epoch()).unwrap();
+        let attach = || PeerRing::attach(ring.share().to_received().unwrap()).unwrap();
+        let (follower, peer) = (attach(), attach());
+        let peer_position = PeerPosition::attach(position.share().to_received().unwrap()).unwrap();
+        let mut consumer = Consumer::new(peer, position, 1);
+        let mut producer = Producer::new(ring, peer_position);
+        let both = std::thread::spawn(move || {
+            // One thread for both ends: the producer laps the follower as fast as it can.
+            let mut seq = 0;
+            while seq < COUNT {
+                let n = if seq % 64 < 40 { 1 } else { 3 };
+                if let Some(mut batch) = producer.reserve(n) {
+                    for i in 0..batch.len() {
+                        batch.write(i, &payload(batch.first_seq() + u64::from(i)));
+                    }
+                    seq = batch.commit();
+                }
+                while let Polled::Slot(_) = consumer.poll() {}
+            }
+            seq
+        });
+        let (mut seq, mut here, mut lost) = (1, 0_u64, 0_u64);
+        loop {
+            match follower.follow(seq) {
+                Followed::Here(words) => {
+                    assert_eq!(words, payload(seq), "torn at {seq} of {slots} slots");
+                    (seq, here) = (seq + 1, here + 1);
+                }
+                Followed::NotYet if both.is_finished() => break,
+                Followed::NotYet => std::hint::spin_loop(),
+                Followed::Gone => (seq, lost) = (seq + 1, lost + 1),
+            }
+        }
+        let last = both.join().unwrap();
+        // What came between the last look and the end is either there or gone.
+        while let Followed::Here(_) | Followed::Gone = follower.follow(seq) {
+            seq += 1;
+        }
+        assert_eq!(seq, last + 1);
+        assert!(here > 0 || slots == 2, "{lost} of {last} lost with {slots} slots");
+    }
 }
