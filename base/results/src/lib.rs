@@ -6,17 +6,21 @@
 //! It knows nothing of rings, clocks or feeds: values come in as nanoseconds, facts as pairs.
 #![forbid(unsafe_code)]
 
+pub mod certificate; // how well a paced run kept its schedule
 pub mod cure; // the command that mends a missing permission
 pub mod exit; // exit codes, the same for every program
 pub mod hgrm; // percentile text files, as HdrHistogram's Java library prints them
 pub mod histogram; // one stage's values, and the percentiles we quote
 pub mod hlog; // interval logs: write ours, read anyone's
 pub mod out; // the result folder: made late, checked early, never overwritten by accident
+pub mod recorded; // what a replayed recording turned out to be
 pub mod stage; // the names of what is measured, and what each means
 pub mod summary; // the JSON object of a run, and the parts that each program adds
 pub mod table; // text tables for the terminal
 pub mod utc; // seconds since 1970 as date and time
 
+pub use certificate::{Certificate, PaceCounts, Verdict};
 pub use histogram::{Histogram, Percentiles};
+pub use recorded::{Recorded, RecordedSession};
 pub use stage::Stage;
 pub use summary::{EnginePart, FeedPart, Summary};

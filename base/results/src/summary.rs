@@ -4,7 +4,9 @@
 //! `summary.json`. Scripts rely on the names: they are frozen by a test, and a change of meaning
 //! changes [`SCHEMA`]. Times are nanoseconds, rates events per second.
 
+use crate::certificate::Certificate;
 use crate::histogram::Percentiles;
+use crate::recorded::Recorded;
 use crate::stage::Stage;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -105,6 +107,12 @@ pub struct FeedPart {
     pub truncated: Option<String>,
     /// Turns in which the ring was full and the schedule slipped.
     pub full_turns: u64,
+    /// Turns in which nothing was prepared because the decoding thread fell behind.
+    pub starved_turns: u64,
+    /// How well the schedule was kept; `null`: there was none (speed max).
+    pub certificate: Option<Certificate>,
+    /// What was played; `null`: a synthetic market.
+    pub recording: Option<Recorded>,
     /// Requests taken from the ring.
     pub requests: u64,
     /// Requests with bytes that no honest engine writes.
@@ -320,6 +328,10 @@ pub struct Summary {
     pub ring_one_way_ns: RingOneWay,
     /// Target and achieved.
     pub rate: Rate,
+    /// How well the feed kept its schedule; `null`: there was none (speed max).
+    pub certificate: Option<Certificate>,
+    /// What was played; `null`: a synthetic market.
+    pub recording: Option<Recorded>,
     /// Events.
     pub events: Events,
     /// Orders.
@@ -375,6 +387,8 @@ impl Summary {
             ended: format!("feed: {}; engine: {}", feed.ended, engine.ended),
             clock: engine.clock.clone(),
             rate: feed.rate.clone(),
+            certificate: feed.certificate.clone(),
+            recording: feed.recording.clone(),
             events: Events {
                 sent: feed.sent,
                 received: engine.received,
