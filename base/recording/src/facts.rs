@@ -84,10 +84,15 @@ pub struct SessionFacts {
     pub gaps: u64,
     /// Messages in those holes.
     pub missing: u64,
-    /// Times the sequence went back to its start under the same name.
+    /// Times the sequence went back to its start under the same name: all of them stand with the
+    /// first run of that name.
     pub restarts: u64,
     /// Messages that came more than once and were dropped.
     pub duplicates: u64,
+    /// Those among them that another line of the session had brought: what two lines are for.
+    pub arbitrated: u64,
+    /// Messages dropped because they came when their gap, or their run, was already given up.
+    pub late: u64,
     /// Packets that only said that the session is alive.
     pub heartbeats: u64,
     /// The venue said that the session is over.
@@ -108,6 +113,8 @@ pub struct Facts {
     pub by_type: BTreeMap<String, u64>,
     /// Sessions in the order in which they appeared.
     pub sessions: Vec<SessionFacts>,
+    /// Messages without a sequence number, as captures that were made anonymous have them.
+    pub unsequenced: u64,
     /// Packets of a capture, those that are not part of the feed counted.
     pub packets: u64,
     /// Venue time of the first and the last message, ns since the venue's origin.

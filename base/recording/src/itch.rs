@@ -33,6 +33,12 @@ pub struct Counts {
     reserved_locates: u64,
 }
 
+impl Default for Counts {
+    fn default() -> Counts {
+        Counts::ZERO
+    }
+}
+
 impl Counts {
     const ZERO: Counts = Counts {
         by_type: [0; 256],
@@ -284,9 +290,24 @@ impl ItchFile {
 }
 
 impl Counts {
-    /// True for a message to hand out.
+    /// Adds what was counted to the facts of a recording.
+    pub(crate) fn add_to(&self, facts: &mut Facts) {
+        facts.messages += self.messages;
+        for (kind, count) in self.by_type() {
+            *facts.by_type.entry(char::from(kind).into()).or_default() += count;
+        }
+        for (reason, count) in
+            [("unknown type", self.unknown_types), ("unexpected length", self.unexpected_lengths)]
+        {
+            if count > 0 {
+                *facts.skipped_by.entry(reason).or_default() += count;
+            }
+        }
+    }
+
+    /// Counts a message; true for one to hand out.
     #[inline]
-    fn add(&mut self, record: &[u8]) -> bool {
+    pub(crate) fn add(&mut self, record: &[u8]) -> bool {
         match itch50::check(record) {
             Ok(kind) => {
                 self.by_type[kind as usize] += 1;
@@ -322,19 +343,10 @@ impl EventReader for ItchFile {
         let mut facts = Facts {
             container: format!("{}, binaryfile", self.container()),
             protocol: Protocol::Itch50,
-            messages: self.counts.messages,
-            by_type: self.counts.by_type().map(|(kind, n)| (char::from(kind).into(), n)).collect(),
             truncated: self.truncated,
             ..self.times.clone()
         };
-        for (reason, count) in [
-            ("unknown type", self.counts.unknown_types),
-            ("unexpected length", self.counts.unexpected_lengths),
-        ] {
-            if count > 0 {
-                facts.skipped_by.insert(reason, count);
-            }
-        }
+        self.counts.add_to(&mut facts);
         facts
     }
 

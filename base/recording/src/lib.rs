@@ -17,6 +17,8 @@ pub mod facts; // 5. what a recording turned out to be
 mod foreign; // 2. whether it is a BinaryFILE at all
 pub mod itch; // 3. captured or framed venue messages to events
 mod open; // 7. a recording of whatever format
+pub mod packets; // 3c. packets of a feed to events
+pub mod session; // 3b. sequence numbers: gaps, restarts, two lines as one
 pub mod symbols; // 6. names and numbers of instruments
 pub mod tree_book; // 8. books for cold code
 mod zstd_frames; // 1a. any number of zstd frames
@@ -27,6 +29,7 @@ pub use error::{Damage, Fault, RecordingError};
 pub use facts::{Facts, Protocol, SessionFacts};
 pub use itch::{Counts, ItchFile};
 pub use open::open;
+pub use packets::PacketFile;
 pub use symbols::Symbols;
 pub use tree_book::TreeBook;
 

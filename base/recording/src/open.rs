@@ -1,7 +1,8 @@
 //! [`open`]: a recording of whatever format, found by what it contains.
 
+use crate::capture::CaptureFormat;
 use crate::container::Stream;
-use crate::{EventReader, ItchFile, RecordingError};
+use crate::{EventReader, ItchFile, PacketFile, RecordingError};
 use std::path::Path;
 
 /// Unwrapped bytes that are looked at to tell formats apart.
@@ -17,5 +18,8 @@ pub fn open(path: &Path) -> Result<Box<dyn EventReader + Send>, RecordingError> 
     stream.fill(HEAD_BYTES);
     // One line a format; the first that knows its own first bytes takes the stream. A BinaryFILE
     // has none and comes last: it says what else the bytes seem to be.
+    if CaptureFormat::of(stream.window()).is_some() {
+        return Ok(Box::new(PacketFile::over(stream)?));
+    }
     Ok(Box::new(ItchFile::over(stream)?))
 }
