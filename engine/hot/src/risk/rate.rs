@@ -57,12 +57,12 @@ impl Bucket {
     }
 
     /// One more has come. Never beyond an empty bucket, so that what is never refused (cancels)
-    /// cannot run up a debt.
+    /// cannot run up a debt; and never back, so that a time before the last one fills nothing.
     #[inline]
     pub fn charge(&mut self, now: u64) {
         let due = self.due.max(now).saturating_add(self.rate.interval);
         let empty = now.saturating_add(self.rate.tolerance).saturating_add(self.rate.interval);
-        self.due = due.min(empty);
+        self.due = due.min(empty).max(self.due);
     }
 }
 
@@ -106,6 +106,16 @@ mod tests {
         }
         assert!(!bucket.has_room(500));
         assert!(bucket.has_room(500 + 2_000));
+    }
+
+    #[test]
+    fn a_charge_of_an_older_time_fills_nothing() {
+        let mut bucket = Bucket::new(Rate::new(1_000, 2, 1_000_000));
+        bucket.charge(1_000_000);
+        bucket.charge(1_000_000);
+        bucket.charge(10);
+        assert!(!bucket.has_room(1_000_000), "both of the burst are taken");
+        assert!(bucket.has_room(1_001_000));
     }
 
     #[test]
