@@ -165,6 +165,10 @@ impl Config {
         let is_size = |n: u32, most: u32| n.is_power_of_two() && (2..=most).contains(&n);
         check("ahead", is_size(keys.ahead, 1 << 26), "a power of two, 2 to 2^26")?;
         check("ring_slots", is_size(keys.ring_slots, 1 << 24), "a power of two, 2 to 2^24")?;
+        // With two slots a consumer shows its position with each slot it releases, which is before
+        // its turn is over.
+        let is_enough = !keys.lockstep || keys.ring_slots >= 4;
+        check("ring_slots", is_enough, "at least 4 in lock-step")?;
         check("report_slots", is_size(keys.report_slots, 1 << 24), "a power of two, 2 to 2^24")?;
         check("open_orders", (1..=65_536).contains(&keys.open_orders), "1 to 65,536")?;
         check("fifo", keys.fifo <= 99, "0 to 99")?;
@@ -323,6 +327,17 @@ mod tests {
         assert_eq!(Config::checked(&layers).unwrap().policy_name(), "lockstep");
         layers.values.insert("policy".into(), Value::from("drop"));
         assert!(Config::checked(&layers).is_err());
+    }
+
+    #[test]
+    fn lockstep_needs_four_slots() {
+        for (slots, is_good) in [(2, false), (4, true)] {
+            let mut layers = Layers::compiled_in();
+            layers.values.insert("ring_slots".into(), Value::from(slots));
+            assert!(Config::checked(&layers).is_ok());
+            layers.values.insert("lockstep".into(), Value::from(true));
+            assert_eq!(Config::checked(&layers).is_ok(), is_good, "{slots}");
+        }
     }
 
     #[test]
