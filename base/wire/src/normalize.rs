@@ -5,7 +5,7 @@
 //!
 //! | ITCH | event | notes |
 //! |---|---|---|
-//! | `A` `F` | `Add` | a side that is neither `B` nor `S` gives [`Side::None`] |
+//! | `A` `F` | `Add` | one whose side is neither `B` nor `S` is an `Info`, the type byte: no book can take it |
 //! | `E` | `Execute` | [`Px::NONE`]: it traded at the order's own price |
 //! | `C` | `Execute` | the trade's price; [`flag::NON_PRINTABLE`] where printable is `N` |
 //! | `X` `D` `U` | `Reduce` `Delete` `Replace` | side `None`: the order has it |
@@ -105,9 +105,9 @@ struct Meaning {
 }
 
 impl Meaning {
-    const fn new(kind: Kind, side: Side) -> Meaning {
+    const fn of(kind: Kind) -> Meaning {
         Meaning {
-            kind_side: Event::pack(kind, side),
+            kind_side: Event::pack(kind, Side::None),
             flags: flag::COMPLETE,
             of_venue: false,
             px: Px::NONE,
@@ -115,10 +115,6 @@ impl Meaning {
             order_id: 0,
             second_id: 0,
         }
-    }
-
-    const fn of(kind: Kind) -> Meaning {
-        Meaning::new(kind, Side::None)
     }
 
     const fn info(type_byte: u8) -> Meaning {
@@ -145,12 +141,21 @@ fn event(header: &Header, type_byte: u8, meaning: Meaning) -> Event {
     }
 }
 
-const fn side(byte: u8) -> Side {
-    match byte {
+/// An order enters, on the side of its byte. One without a side would end the run of whoever takes
+/// it for an order; a byte of a recording must not.
+#[inline(always)]
+fn add(type_byte: u8, side_byte: u8, order: Meaning) -> Meaning {
+    let side = match side_byte {
         b'B' => Side::Bid,
         b'S' => Side::Ask,
-        _ => Side::None,
-    }
+        _ => return no_side(type_byte),
+    };
+    Meaning { kind_side: Event::pack(Kind::Add, side), ..order }
+}
+
+#[cold]
+fn no_side(type_byte: u8) -> Meaning {
+    Meaning::info(type_byte)
 }
 
 macro_rules! normalize {
@@ -191,18 +196,18 @@ macro_rules! normalize {
 }
 
 normalize! {
-    AddOrder, m => Meaning {
+    AddOrder, m => add(AddOrder::TYPE, m.side, Meaning {
         order_id: m.order_ref,
         px: Px::from_1e4(m.price_1e4),
         qty: Qty(m.shares.into()),
-        ..Meaning::new(Kind::Add, side(m.side))
-    };
-    AddOrderMpid, m => Meaning {
+        ..Meaning::of(Kind::Add)
+    });
+    AddOrderMpid, m => add(AddOrderMpid::TYPE, m.side, Meaning {
         order_id: m.order_ref,
         px: Px::from_1e4(m.price_1e4),
         qty: Qty(m.shares.into()),
-        ..Meaning::new(Kind::Add, side(m.side))
-    };
+        ..Meaning::of(Kind::Add)
+    });
     OrderExecuted, m => Meaning {
         order_id: m.order_ref,
         second_id: m.match_number,

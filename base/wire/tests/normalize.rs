@@ -52,11 +52,16 @@ fn adds_carry_side_price_and_quantity() {
     let px = Px(162_750_000_000);
     assert_eq!(of(add(b'B')), event(Kind::Add, Side::Bid, 11, 0, px, 300));
     assert_eq!(of(add(b'S')), event(Kind::Add, Side::Ask, 11, 0, px, 300));
-    assert_eq!(of(add(b'?')), event(Kind::Add, Side::None, 11, 0, px, 300));
     let AddOrder { header, order_ref, side, shares, stock, price_1e4 } = add(b'S');
     let attribution = Alpha(*b"GSCO");
     let m = AddOrderMpid { header, order_ref, side, shares, stock, price_1e4, attribution };
     assert_eq!(of(m), event(Kind::Add, Side::Ask, 11, 0, px, 300));
+    // Without a side it is no order that a book could take.
+    for byte in [b'?', 0, b'b'] {
+        let info = |kind: u8| event(Kind::Info, Side::None, kind.into(), 0, Px::NONE, 0);
+        assert_eq!(of(add(byte)), info(b'A'));
+        assert_eq!(of(AddOrderMpid { side: byte, ..m }), info(b'F'));
+    }
 }
 
 #[test]
@@ -147,11 +152,14 @@ fn a_real_directory_entry_becomes_a_definition_with_symbol_and_lot() {
     assert_eq!(definitions[0].instrument, InstrumentId(1));
 }
 
-/// One message of every type, all bytes behind the header zero.
+/// One message of every type, all bytes behind the header zero but the side of an order.
 fn of_every_type(locate: u16) -> impl Iterator<Item = Vec<u8>> {
     TYPES.into_iter().map(move |kind| {
         let mut bytes = vec![0; length_of(kind).expect("a type has a length")];
         bytes[..HEADER_BYTES].copy_from_slice(&Header { locate, ..HEADER }.encode(kind));
+        if matches!(kind, b'A' | b'F') {
+            bytes[HEADER_BYTES + 8] = b'B';
+        }
         bytes
     })
 }
