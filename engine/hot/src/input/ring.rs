@@ -27,12 +27,6 @@ impl RingInput {
         let every = if lockstep { u32::MAX } else { PUBLISH_EVERY };
         RingInput { consumer: Consumer::new(ring, position, every), epoch, lockstep }
     }
-
-    /// The consumer, for cold: geometry, segment to share.
-    #[must_use]
-    pub fn consumer(&self) -> &Consumer {
-        &self.consumer
-    }
 }
 
 impl Input for RingInput {

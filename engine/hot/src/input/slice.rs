@@ -9,7 +9,6 @@ pub struct SliceInput<'m> {
     next: usize,
     /// Sequence up to which the position was published.
     published: u64,
-    beats: u64,
     epoch: u64,
     lockstep: bool,
 }
@@ -18,7 +17,7 @@ impl<'m> SliceInput<'m> {
     /// Reads `payloads` once, in order, as one epoch.
     #[must_use]
     pub const fn new(payloads: &'m [[u64; 7]], epoch: u64) -> SliceInput<'m> {
-        SliceInput { payloads, next: 0, published: 0, beats: 0, epoch, lockstep: false }
+        SliceInput { payloads, next: 0, published: 0, epoch, lockstep: false }
     }
 
     /// The same, as a feed in lock-step would send it: times come from the events.
@@ -31,12 +30,6 @@ impl<'m> SliceInput<'m> {
     #[must_use]
     pub const fn published(&self) -> u64 {
         self.published
-    }
-
-    /// How many signs of life were given.
-    #[must_use]
-    pub const fn beats(&self) -> u64 {
-        self.beats
     }
 }
 
@@ -54,9 +47,7 @@ impl Input for SliceInput<'_> {
     }
 
     #[inline]
-    fn beat(&mut self) {
-        self.beats += 1;
-    }
+    fn beat(&mut self) {}
 
     fn ended(&mut self) -> Option<PeerEnd> {
         (self.next >= self.payloads.len()).then_some(PeerEnd::Halted)
