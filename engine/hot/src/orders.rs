@@ -8,11 +8,15 @@
 //!             gone                                    │ rejected: back to Live
 //!                                                     └─ the new one: PendingNew ──replaced──► Live
 //! ```
-//! A fill may come in any of these states; at zero the order is gone.
+//! A fill may come in any of these states; at zero the order is gone. A replacement that trades or is
+//! cancelled before its `Replaced` has taken the old one's place all the same. A rejection under an
+//! order's own number means the order as long as nothing has said that it stands, and the request
+//! against it from then on.
 //!
 //! Client ids increase strictly from 1. The table is a power of two of entries and an id's entry is
 //! `id & mask`: a look-up is one load. An id whose entry is still taken by an older open order is
-//! skipped; after [`SKIPS`] of them the request is refused.
+//! skipped; after [`SKIPS`] of them the request is refused, and the next one looks further on.
+//! A mass cancel is no order and takes no entry: it leaves with the table full.
 //!
 //! A full ring is a counted refusal, never a wait. Reports about orders that are not ours, or with
 //! foreign bytes, are counted and change nothing.
@@ -121,12 +125,18 @@ impl<'m, O: Outbox> Orders<'m, O> {
     #[inline]
     pub fn send(&mut self, approved: &Approved, cause: Cause) -> Result<u64, Unsent> {
         let order = approved.order();
+        let newest = self.next_id + SKIPS;
         if matches!(order.kind, RequestKind::Cancel | RequestKind::Replace)
-            && !self.table.is_open_target(order)
+            && !self.table.is_open_target(order, newest)
         {
             return Err(self.unsent(Unsent::Target));
         }
-        let Some(client_id) = self.table.vacant_id(self.next_id) else {
+        let client_id = if matches!(order.kind, RequestKind::MassCancel) {
+            self.next_id
+        } else if let Some(client_id) = self.table.vacant_id(self.next_id) {
+            client_id
+        } else {
+            self.next_id = newest;
             return Err(self.unsent(Unsent::TableFull));
         };
         let request = Request {

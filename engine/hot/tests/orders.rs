@@ -180,6 +180,119 @@ fn an_order_that_fills_while_its_cancel_is_on_its_way() {
 }
 
 #[test]
+fn an_order_refused_while_its_cancel_is_on_its_way_is_gone() {
+    with(8, 64, |desk| {
+        desk.send(limit(Side::Bid, PX, 10)).unwrap();
+        desk.send(Order::cancel(InstrumentId(0), 1)).unwrap();
+        // Nothing has said that it stands: it is the order that is refused, not the cancel.
+        let update = desk.hear(rejection(1, Reason::WouldTrade)).unwrap();
+        assert_eq!((update.kind, update.client_id), (UpdateKind::Rejected, 1));
+        assert_eq!((update.working_id, update.closed, update.released_qty), (0, 1, 10));
+        assert_eq!((desk.state(1), desk.open_qty()), (None, 0));
+        let update = desk.hear(rejection(2, Reason::UnknownOrder)).unwrap();
+        assert_eq!((update.kind, update.client_id), (UpdateKind::CancelRejected, 1));
+        assert_eq!((desk.orders.open(), desk.risk.open_orders()), (0, 0));
+        assert_eq!(desk.orders.stats().unknown, 0);
+    });
+}
+
+#[test]
+fn a_refused_request_leaves_an_order_without_an_answer_waiting_for_it() {
+    let requests = [Order::cancel(InstrumentId(0), 1), replace(Side::Bid, PX + 1, 7, 1)];
+    for request in requests {
+        with(8, 64, |desk| {
+            desk.send(limit(Side::Bid, PX, 10)).unwrap();
+            desk.send(request).unwrap();
+            let update = desk.hear(rejection(2, Reason::Malformed)).unwrap();
+            assert_eq!((update.working_id, update.is_pending), (1, true));
+            assert_eq!(desk.state(1), Some(State::PendingNew));
+            desk.hear(words(ReportKind::Acknowledged, 1, 0)).unwrap();
+            assert_eq!(desk.state(1), Some(State::Live));
+            // Acknowledged while the request is on its way: it stands.
+            desk.send(Order { target: 1, ..request }).unwrap();
+            desk.hear(words(ReportKind::Acknowledged, 1, 0)).unwrap();
+            let update = desk.hear(rejection(1, Reason::Malformed)).unwrap();
+            assert_eq!((update.working_id, update.is_pending), (1, false));
+            assert_eq!((desk.state(1), desk.orders.open()), (Some(State::Live), 1));
+            assert_eq!((desk.open_qty(), desk.risk.open_orders()), (10, 1));
+        });
+    }
+}
+
+#[test]
+fn an_order_refused_while_its_replacement_is_on_its_way_is_gone() {
+    with(8, 64, |desk| {
+        desk.send(limit(Side::Bid, PX, 10)).unwrap();
+        desk.send(replace(Side::Bid, PX + 1, 7, 1)).unwrap();
+        let update = desk.hear(rejection(1, Reason::WouldTrade)).unwrap();
+        assert_eq!((update.kind, update.closed), (UpdateKind::Rejected, 1));
+        desk.hear(rejection(2, Reason::UnknownOrder)).unwrap();
+        assert_eq!((desk.orders.open(), desk.open_qty(), desk.risk.open_orders()), (0, 0, 0));
+    });
+}
+
+#[test]
+fn a_replacement_that_trades_or_goes_before_its_report_took_the_old_ones_place() {
+    let gone = [words(ReportKind::Filled, 2, 7), words(ReportKind::Cancelled, 2, 0)];
+    for report in gone {
+        with(8, 64, |desk| {
+            desk.send(limit(Side::Bid, PX, 10)).unwrap();
+            desk.hear(words(ReportKind::Acknowledged, 1, 0)).unwrap();
+            desk.send(replace(Side::Bid, PX + 1, 7, 1)).unwrap();
+            let update = desk.hear(report).unwrap();
+            assert_eq!((update.closed, update.released_qty, update.working_id), (2, 17, 0));
+            assert_eq!((desk.orders.open(), desk.open_qty(), desk.risk.open_orders()), (0, 0, 0));
+        });
+    }
+    with(8, 64, |desk| {
+        desk.send(limit(Side::Bid, PX, 10)).unwrap();
+        desk.hear(words(ReportKind::Acknowledged, 1, 0)).unwrap();
+        desk.send(replace(Side::Bid, PX + 1, 7, 1)).unwrap();
+        let update = desk.hear(words(ReportKind::Filled, 2, 3)).unwrap();
+        assert_eq!((update.closed, update.released_qty, update.is_pending), (1, 13, false));
+        assert_eq!((desk.state(1), desk.state(2)), (None, Some(State::Live)));
+        assert_eq!((desk.open_qty(), desk.risk.open_orders()), (4, 1));
+        // The late report is about this replacement, not about the next one.
+        desk.send(replace(Side::Bid, PX + 2, 5, 2)).unwrap();
+        let update = desk.hear(words(ReportKind::Replaced, 2, 0)).unwrap();
+        assert_eq!((update.working_id, update.is_pending, update.closed), (2, true, 0));
+        assert_eq!(desk.state(3), Some(State::PendingNew));
+        let update = desk.hear(words(ReportKind::Replaced, 2, 0)).unwrap();
+        assert_eq!((update.working_id, update.closed), (3, 1));
+        assert_eq!((desk.orders.open(), desk.open_qty(), desk.risk.open_orders()), (1, 5, 1));
+        assert_eq!(desk.orders.stats().unknown, 0);
+    });
+}
+
+#[test]
+fn a_full_stretch_of_the_table_does_not_block_what_is_behind_it() {
+    with(512, 64, |desk| {
+        for _ in 0..64 {
+            desk.send(limit(Side::Bid, PX, 1)).unwrap();
+        }
+        for id in 33..=64 {
+            desk.hear(words(ReportKind::Cancelled, id, 0)).unwrap();
+        }
+        // 65 to 96 would share the entries of 1 to 32: two windows of sixteen.
+        assert_eq!(desk.send(limit(Side::Bid, PX, 1)), Err(Unsent::TableFull));
+        assert_eq!(desk.send(limit(Side::Bid, PX, 1)), Err(Unsent::TableFull));
+        assert_eq!(desk.send(limit(Side::Bid, PX, 1)), Ok(97));
+    });
+}
+
+#[test]
+fn a_mass_cancel_needs_no_entry() {
+    with(512, 64, |desk| {
+        for _ in 0..64 {
+            desk.send(limit(Side::Bid, PX, 1)).unwrap();
+        }
+        assert_eq!(desk.send(Order::mass_cancel()), Ok(65));
+        assert_eq!(desk.hear(words(ReportKind::Acknowledged, 65, 0)), None);
+        assert_eq!((desk.orders.open(), desk.orders.stats().unknown), (64, 0));
+    });
+}
+
+#[test]
 fn a_replacement_takes_the_old_ones_place_under_either_number() {
     for answered_by in [1, 2] {
         with(8, 64, |desk| {

@@ -25,7 +25,17 @@ pub enum State {
     CancelRequest,
 }
 
-/// One entry. Zeros are vacant.
+/// Bits of [`OwnOrder::flags`].
+mod bit {
+    /// Sells.
+    pub(super) const ASK: u8 = 1 << 0;
+    /// The exchange end has said that it stands: acknowledged, replaced, or filled.
+    pub(super) const STANDING: u8 = 1 << 1;
+    /// It stands by a fill, and its `Replaced` is still to come.
+    pub(super) const REPLACED_IS_DUE: u8 = 1 << 2;
+}
+
+/// One entry: half a line, so that none lies across two. Zeros are vacant.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]
 pub struct OwnOrder {
@@ -35,20 +45,48 @@ pub struct OwnOrder {
     px: i64,
     /// Open quantity.
     pub leaves_qty: u64,
-    /// The other order of a cancel or a replacement on its way: from request to target and back;
-    /// 0 for none.
-    pub link: u64,
+    /// Of a cancel or a replacement on its way and of its target: the request's number less the
+    /// target's; 0 for none. See [`OwnOrder::link`].
+    span: u32,
     /// Which instrument.
     pub instrument: InstrumentId,
-    is_ask: bool,
     /// Where it stands.
     pub state: State,
-    reserved: u32,
+    flags: u8,
 }
 
-const _: () = assert!(core::mem::size_of::<OwnOrder>() == 40);
+const _: () = assert!(core::mem::size_of::<OwnOrder>() == 32);
 
 impl OwnOrder {
+    /// The other order of a cancel or a replacement on its way: from request to target and back;
+    /// 0 for none.
+    #[must_use]
+    pub const fn link(&self) -> u64 {
+        match self.state {
+            _ if self.span == 0 => 0,
+            State::PendingCancel | State::PendingReplace => self.client_id + self.span as u64,
+            _ => self.client_id - self.span as u64,
+        }
+    }
+
+    const fn has(&self, bits: u8) -> bool {
+        self.flags & bits != 0
+    }
+
+    /// Sent in place of another order, and not known to stand.
+    fn is_replacement(&self) -> bool {
+        self.state == State::PendingNew && self.span != 0
+    }
+
+    /// From now on it is known to stand, on its own.
+    fn stand(&mut self) {
+        self.flags |= bit::STANDING;
+        if self.state == State::PendingNew {
+            self.state = State::Live;
+            self.span = 0;
+        }
+    }
+
     /// Limit.
     #[must_use]
     pub const fn px(&self) -> Px {
@@ -58,7 +96,7 @@ impl OwnOrder {
     /// Which side.
     #[must_use]
     pub const fn side(&self) -> Side {
-        if self.is_ask { Side::Ask } else { Side::Bid }
+        if self.has(bit::ASK) { Side::Ask } else { Side::Bid }
     }
 }
 
@@ -110,12 +148,14 @@ impl<'m> OwnTable<'m> {
         })
     }
 
-    /// May `order.target` be cancelled, or replaced by `order`?
+    /// May `order.target` be cancelled, or replaced by `order`, under `newest` at most?
     #[inline]
-    pub(super) fn is_open_target(&self, order: &Order) -> bool {
+    pub(super) fn is_open_target(&self, order: &Order, newest: u64) -> bool {
         self.find(order.target).is_some_and(|target| {
             matches!(target.state, State::Live | State::PendingNew)
-                && target.link == 0
+                && target.span == 0
+                // What four billion requests have gone by goes with a mass cancel only.
+                && newest - target.client_id <= u64::from(u32::MAX)
                 && target.instrument == order.instrument
                 && (!has_side(order) || target.side() == order.side)
         })
@@ -129,22 +169,24 @@ impl<'m> OwnTable<'m> {
             RequestKind::Replace => (State::PendingNew, State::PendingReplace),
             _ => (State::PendingNew, State::Vacant),
         };
+        let mut span = 0;
         if order.target != 0
             && let Some(target) = self.entry(order.target)
         {
+            // `is_open_target` saw to it that it fits.
+            span = (client_id - order.target) as u32;
             target.state = target_state;
-            target.link = client_id;
+            target.span = span;
         }
         if let Some(entry) = self.entries.get_mut((client_id & self.mask) as usize) {
             *entry = OwnOrder {
                 client_id,
                 px: order.px.0,
                 leaves_qty: order.qty.0,
-                link: order.target,
+                span,
                 instrument: order.instrument,
-                is_ask: matches!(order.side, Side::Ask),
                 state,
-                reserved: 0,
+                flags: if matches!(order.side, Side::Ask) { bit::ASK } else { 0 },
             };
             self.open += 1;
         }
@@ -180,11 +222,11 @@ impl<'m> OwnTable<'m> {
 
     fn acknowledged(&mut self, entry: &OwnOrder) -> Update {
         // A replacement stands with `Replaced`, a cancel's acknowledgement only says that it came.
-        if entry.state == State::PendingNew
-            && entry.link == 0
+        if entry.state != State::CancelRequest
+            && !entry.is_replacement()
             && let Some(order) = self.entry(entry.client_id)
         {
-            order.state = State::Live;
+            order.stand();
         }
         self.update(UpdateKind::Acknowledged, entry)
     }
@@ -194,24 +236,26 @@ impl<'m> OwnTable<'m> {
             return None;
         }
         let filled_qty = report.qty.0;
-        let released_qty = filled_qty.min(entry.leaves_qty);
-        let is_overfill = filled_qty > entry.leaves_qty;
-        let is_gone = released_qty == entry.leaves_qty;
+        let traded_qty = filled_qty.min(entry.leaves_qty);
+        let is_gone = traded_qty == entry.leaves_qty;
+        // What trades stands, in the old one's place if it had one.
+        let old = self.take_place(entry);
         if is_gone {
             // A cancel or replacement on its way stays: it will be refused under its own number.
             self.remove(entry.client_id);
         } else if let Some(order) = self.entry(entry.client_id) {
-            order.leaves_qty -= released_qty;
-            if order.state == State::PendingNew && order.link == 0 {
-                order.state = State::Live;
+            order.leaves_qty -= traded_qty;
+            if order.is_replacement() {
+                order.flags |= bit::REPLACED_IS_DUE;
             }
+            order.stand();
         }
         Some(Update {
             px: report.px,
             filled_qty,
-            released_qty,
-            closed: u32::from(is_gone),
-            is_overfill,
+            released_qty: traded_qty + old.map_or(0, |old| old.leaves_qty),
+            closed: u32::from(is_gone) + u32::from(old.is_some()),
+            is_overfill: filled_qty > entry.leaves_qty,
             ..self.update(UpdateKind::Filled, entry)
         })
     }
@@ -220,19 +264,21 @@ impl<'m> OwnTable<'m> {
         // Named by the cancel's number or by the target's: both mean the target.
         let gone = if entry.state == State::CancelRequest {
             self.remove(entry.client_id);
-            match self.remove(entry.link) {
+            match self.remove(entry.link()) {
                 Some(gone) => gone,
                 None => return Some(self.target_gone(entry, UpdateKind::Cancelled)),
             }
         } else {
             if entry.state == State::PendingCancel {
-                self.remove(entry.link);
+                self.remove(entry.link());
             }
             self.remove(entry.client_id)?
         };
+        // What is taken off stood, in the old one's place if it had one.
+        let old = self.take_place(&gone);
         Some(Update {
-            released_qty: gone.leaves_qty,
-            closed: 1,
+            released_qty: gone.leaves_qty + old.map_or(0, |old| old.leaves_qty),
+            closed: 1 + u32::from(old.is_some()),
             ..self.update(UpdateKind::Cancelled, &gone)
         })
     }
@@ -241,31 +287,25 @@ impl<'m> OwnTable<'m> {
         match entry.state {
             State::CancelRequest => {
                 self.remove(entry.client_id);
-                Some(match self.find(entry.link).copied() {
+                Some(match self.find(entry.link()).copied() {
                     Some(target) => {
-                        self.back_to_live(UpdateKind::CancelRejected, &target, &target, reason)
+                        self.back_to_work(UpdateKind::CancelRejected, &target, &target, reason)
                     }
                     None => self.target_gone(entry, UpdateKind::CancelRejected),
                 })
             }
-            State::PendingCancel => {
-                // Named by the target's number.
-                self.remove(entry.link);
-                Some(self.back_to_live(UpdateKind::CancelRejected, entry, entry, reason))
+            // What stands cannot be refused any more: it is the request against it that is, named
+            // by the target's number.
+            State::PendingCancel if entry.has(bit::STANDING) => {
+                self.remove(entry.link());
+                Some(self.back_to_work(UpdateKind::CancelRejected, entry, entry, reason))
             }
-            State::PendingNew if entry.link != 0 => {
-                let new = self.remove(entry.client_id)?;
-                let old = self.find(entry.link).copied();
-                let update = match old {
-                    Some(old) => self.back_to_live(UpdateKind::ReplaceRejected, &new, &old, reason),
-                    None => self.update(UpdateKind::ReplaceRejected, &new),
-                };
-                Some(Update {
-                    released_qty: update.released_qty + new.leaves_qty,
-                    closed: update.closed + 1,
-                    ..update
-                })
+            State::PendingReplace if entry.has(bit::STANDING) => {
+                let new = *self.find(entry.link())?;
+                self.replacement_rejected(&new, reason)
             }
+            State::PendingNew if entry.is_replacement() => self.replacement_rejected(entry, reason),
+            // A request against it stays: it will be refused under its own number.
             _ => {
                 let gone = self.remove(entry.client_id)?;
                 Some(Update {
@@ -277,18 +317,35 @@ impl<'m> OwnTable<'m> {
         }
     }
 
+    fn replacement_rejected(&mut self, new: &OwnOrder, reason: Reason) -> Option<Update> {
+        let new = self.remove(new.client_id)?;
+        let update = match self.find(new.link()).copied() {
+            Some(old) => self.back_to_work(UpdateKind::ReplaceRejected, &new, &old, reason),
+            None => self.update(UpdateKind::ReplaceRejected, &new),
+        };
+        Some(Update {
+            released_qty: update.released_qty + new.leaves_qty,
+            closed: update.closed + 1,
+            ..update
+        })
+    }
+
     fn replaced(&mut self, entry: &OwnOrder) -> Option<Update> {
+        if entry.has(bit::REPLACED_IS_DUE) {
+            // A fill has said so already; a replacement of this one may be on its way by now.
+            if let Some(order) = self.entry(entry.client_id) {
+                order.flags &= !bit::REPLACED_IS_DUE;
+            }
+            return Some(self.update(UpdateKind::Replaced, entry));
+        }
         // Named by the new order's number, or by the old one's: both mean the pair.
-        let (old_id, new_id) = match entry.state {
-            State::PendingReplace => (entry.client_id, entry.link),
-            State::PendingNew if entry.link != 0 => (entry.link, entry.client_id),
+        let new = match entry.state {
+            State::PendingReplace => *self.find(entry.link())?,
+            State::PendingNew if entry.span != 0 => *entry,
             _ => return None,
         };
-        let old = self.remove(old_id);
-        let new = self.entry(new_id)?;
-        new.state = State::Live;
-        new.link = 0;
-        let new = *new;
+        let old = self.take_place(&new);
+        self.entry(new.client_id)?.stand();
         Some(Update {
             released_qty: old.map_or(0, |old| old.leaves_qty),
             closed: u32::from(old.is_some()),
@@ -296,14 +353,20 @@ impl<'m> OwnTable<'m> {
         })
     }
 
-    /// The answer to a cancel whose target went in the meantime: nothing is left to change.
-    fn target_gone(&self, cancel: &OwnOrder, kind: UpdateKind) -> Update {
-        self.update(kind, &OwnOrder { client_id: cancel.link, ..*cancel })
+    /// A replacement stands: the old order is off. Nothing where `new` is none, or where the old
+    /// one is gone.
+    fn take_place(&mut self, new: &OwnOrder) -> Option<OwnOrder> {
+        if new.is_replacement() { self.remove(new.link()) } else { None }
     }
 
-    /// The request against `target` was refused: it is live again, unless the reason says that
-    /// the exchange end does not know it.
-    fn back_to_live(
+    /// The answer to a cancel whose target went in the meantime: nothing is left to change.
+    fn target_gone(&self, cancel: &OwnOrder, kind: UpdateKind) -> Update {
+        self.update(kind, &OwnOrder { client_id: cancel.link(), ..*cancel })
+    }
+
+    /// The request against `target` was refused: it is where it was before, unless the reason says
+    /// that the exchange end does not know it.
+    fn back_to_work(
         &mut self,
         kind: UpdateKind,
         about: &OwnOrder,
@@ -318,14 +381,15 @@ impl<'m> OwnTable<'m> {
                 ..self.update(kind, about)
             };
         }
+        let is_standing = target.has(bit::STANDING);
         if let Some(order) = self.entry(target.client_id) {
-            order.state = State::Live;
-            order.link = 0;
+            order.state = if is_standing { State::Live } else { State::PendingNew };
+            order.span = 0;
         }
         Update {
             working_id: target.client_id,
             working_px: target.px(),
-            is_pending: false,
+            is_pending: !is_standing,
             ..self.update(kind, about)
         }
     }
