@@ -85,7 +85,7 @@ pub fn part(facts: Facts<'_>, finished: &Finished, totals: &[Histogram]) -> Engi
         strategy: config.run.strategy.name().to_owned(),
         stamps: config.run.stamps.name().to_owned(),
         clock: clock_part(clock, clock_cost_ns),
-        received: stats.received,
+        received: stats.received(),
         warm_up: stats.received_warm_up,
         // Neither can happen unnoticed: a hole in the ring's sequence ends the run as foreign.
         lost: 0,
@@ -105,7 +105,7 @@ pub fn part(facts: Facts<'_>, finished: &Finished, totals: &[Histogram]) -> Engi
         book_orders: book.orders,
         limits_hash: plan.limits_hash.clone(),
         usage: usage.clone(),
-        turns: Turns { idle: stats.turns_idle, work: stats.turns_work + stats.turns_report },
+        turns: Turns { idle: stats.turns_idle, work: stats.turns_work() + stats.turns_report },
         latency_ns: named().map(|(name, total)| (name, total.percentiles())).collect(),
         not_held: named()
             .filter(|(_, total)| total.overflow + total.negative > 0)
@@ -222,11 +222,16 @@ mod tests {
             outcome: Outcome {
                 ended: Ended::End,
                 signal: 0,
-                last_seq: 1_000,
+                last_seq: 1_001,
                 reports_complete: true,
             },
             usage: Usage { core: 1, waiting: "spin".into(), ..Usage::default() },
-            stats: LoopStats { received: 1_000, received_warm_up: 10, ..LoopStats::default() },
+            stats: LoopStats {
+                last_seq: 1_001,
+                has_ended: true,
+                received_warm_up: 10,
+                ..LoopStats::default()
+            },
             book: BookStats { unknown: 5, refused_levels: 2, ..BookStats::default() },
             orders: OrderStats { sent: 70, unsent, ..OrderStats::default() },
             refused,

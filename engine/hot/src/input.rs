@@ -17,7 +17,8 @@ pub enum Polled {
     Empty,
     /// The next payload, copied out.
     Slot {
-        /// Its ring sequence, from 1, without holes.
+        /// Its ring sequence, from 1, without holes: the loop counts by it and does not check. A
+        /// ring's reader takes a slot only where the stamp is the sequence that is due.
         seq: u64,
         /// The 56 bytes.
         words: [u64; 7],

@@ -65,9 +65,7 @@ pub enum Phase {
 /// Counts of the loop itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LoopStats {
-    /// Events taken, all kinds, warm-up included.
-    pub received: u64,
-    /// Of these: warm-up.
+    /// Of the events taken: warm-up.
     pub received_warm_up: u64,
     /// Payloads or stamps that no honest feed writes.
     pub foreign: u64,
@@ -75,18 +73,33 @@ pub struct LoopStats {
     pub gaps: u64,
     /// Venue messages missing, as the gaps say.
     pub gap_missing: u64,
-    /// Turns that took an event.
-    pub turns_work: u64,
     /// Turns that took reports only.
     pub turns_report: u64,
     /// Turns that found nothing.
     pub turns_idle: u64,
-    /// Ring sequence of the last event.
+    /// Ring sequence of the last event. Sequences have no holes, so this one store an event counts
+    /// events and turns too.
     pub last_seq: u64,
+    /// The last event is the feed's `End`.
+    pub has_ended: bool,
     /// Notices that found the queue full.
     pub notices_lost: u64,
     /// Measured events that sent at least one request.
     pub with_orders: u64,
+}
+
+impl LoopStats {
+    /// Events taken, all kinds but `End`, warm-up included.
+    #[must_use]
+    pub const fn received(&self) -> u64 {
+        self.last_seq - self.has_ended as u64
+    }
+
+    /// Turns that took an event.
+    #[must_use]
+    pub const fn turns_work(&self) -> u64 {
+        self.last_seq
+    }
 }
 
 /// Tallies, counters, clock, and the loop's own counts.
@@ -96,11 +109,12 @@ pub struct Recorder {
     clock: Clock,
     /// Counts of the loop; the loop itself writes them.
     pub stats: LoopStats,
-    phase: Phase,
     /// When the clock was last looked at; 0: never.
     last_look: u64,
     largest_gap_ticks: u64,
     slowest_ticks: u64,
+    /// What each step's counts stood at when it was flushed last.
+    flushed: [u64; FLUSH_STEPS as usize],
     /// A stamp on the reports ring that no honest producer writes; 0: none.
     pub(crate) foreign_report_stamp: u64,
 }
@@ -114,22 +128,21 @@ impl Recorder {
             counters,
             clock,
             stats: LoopStats {
-                received: 0,
                 received_warm_up: 0,
                 foreign: 0,
                 gaps: 0,
                 gap_missing: 0,
-                turns_work: 0,
                 turns_report: 0,
                 turns_idle: 0,
                 last_seq: 0,
+                has_ended: false,
                 notices_lost: 0,
                 with_orders: 0,
             },
-            phase: Phase::Boot,
             last_look: 0,
             largest_gap_ticks: 0,
             slowest_ticks: 0,
+            flushed: [0; FLUSH_STEPS as usize],
             foreign_report_stamp: 0,
         }
     }
@@ -142,16 +155,9 @@ impl Recorder {
 
     /// Between [`Phase::Running`] and [`Phase::Done`] the loop is armed: nothing allocates.
     pub fn set_phase(&mut self, phase: Phase) {
-        self.phase = phase;
         self.counters.set(counter::PHASE, phase as u64);
         let is_armed = !matches!(phase, Phase::Boot | Phase::Done);
         self.counters.set(counter::ARMED, u64::from(is_armed));
-    }
-
-    /// Where the loop is in its life.
-    #[must_use]
-    pub const fn phase(&self) -> Phase {
-        self.phase
     }
 
     /// The clock was read between two steps of the loop. True where the time since the last look is
@@ -187,32 +193,43 @@ impl Recorder {
             self.span(stage::BOOK, marks.arrival, marks.booked);
             self.span(stage::STRATEGY, marks.booked, marks.decided);
         }
+        if STAGES && has_orders {
+            self.span(stage::RISK_ORDER, marks.decided, marks.end);
+        }
+        // The service time is the time to the order too: converted once.
+        let ticks = marks.end.checked_sub(marks.arrival);
+        let service_ns = ticks.map(|ticks| self.clock.ns(ticks));
         if has_orders {
             self.stats.with_orders += 1;
-            if STAGES {
-                self.span(stage::RISK_ORDER, marks.decided, marks.end);
-            }
-            self.span(stage::TICK_TO_ORDER, marks.arrival, marks.end);
+            self.value(stage::TICK_TO_ORDER, service_ns);
         }
-        self.span(stage::SERVICE, marks.arrival, marks.end);
+        self.value(stage::SERVICE, service_ns);
         self.span(stage::RESPONSE, event.intended_ticks(), marks.end);
-        let service = marks.end.saturating_sub(marks.arrival);
-        if service > self.slowest_ticks {
-            self.slowest_ticks = service;
-            return Some(self.clock.ns(service));
+        if ticks > Some(self.slowest_ticks) {
+            self.slowest_ticks = ticks.unwrap_or_default();
+            return service_ns;
         }
         None
     }
 
     #[inline]
     fn span(&mut self, index: usize, from: u64, to: u64) {
-        match to.checked_sub(from) {
-            Some(ticks) => self.tallies.record(index, self.clock.ns(ticks)),
+        let ns = to.checked_sub(from).map(|ticks| self.clock.ns(ticks));
+        self.value(index, ns);
+    }
+
+    /// `None`: a negative difference.
+    #[inline]
+    fn value(&mut self, index: usize, ns: Option<u64>) {
+        match ns {
+            Some(ns) => self.tallies.record(index, ns),
             None => self.tallies.record_negative(index),
         }
     }
 
     /// One step of copying counters to the shared segment; [`FLUSH_STEPS`] of them copy all.
+    /// What no event, report or request has changed since is not copied again: a waiting loop
+    /// leaves those lines alone, and its own cache to the next event.
     pub fn flush_step<O: Outbox>(
         &mut self,
         step: u32,
@@ -220,11 +237,24 @@ impl Recorder {
         risk: &Risk<'_>,
         orders: &Orders<'_, O>,
     ) {
-        match step % FLUSH_STEPS {
-            0 => self.flush_loop(),
+        let step = step % FLUSH_STEPS;
+        if step == 0 {
+            return self.flush_loop();
+        }
+        // Each only grows: the sum stands still only where all do. From 1, so that the first
+        // flush is one.
+        let stats = orders.stats();
+        let version = [stats.reports, stats.sent, u64::from(risk.is_closed()), 1]
+            .iter()
+            .fold(self.stats.last_seq, |sum, count| sum.wrapping_add(*count));
+        match self.flushed.get_mut(step as usize) {
+            Some(flushed) if *flushed != version => *flushed = version,
+            _ => return,
+        }
+        match step {
             1 => counter::flush_book(&mut self.counters, book),
             2 => counter::flush_risk(&mut self.counters, risk),
-            _ => counter::flush_orders(&mut self.counters, orders.stats()),
+            _ => counter::flush_orders(&mut self.counters, stats, risk),
         }
     }
 

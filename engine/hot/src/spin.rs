@@ -230,8 +230,7 @@ where
                 if let Some(ended) = end {
                     return ended;
                 }
-                let worked = hot.record.stats.turns_work;
-                if worked & STOP_MASK == 0 {
+                if seq & STOP_MASK == 0 {
                     hot.watch_stop(terms, course, arrival, Cause { epoch, seq });
                     if course.signal != 0 && arrival > course.deadline {
                         return Ended::Stopped(course.signal);
@@ -239,7 +238,7 @@ where
                     if let Some(ended) = hot.foreign_peer() {
                         return ended;
                     }
-                    if worked & FLUSH_MASK == 0 {
+                    if seq & FLUSH_MASK == 0 {
                         hot.flush_all();
                         hot.beat_all();
                     }

@@ -147,12 +147,12 @@ const _: () = {
 };
 
 pub(super) fn flush_loop(to: &mut CounterWriter, stats: &LoopStats, largest_gap_ns: u64) {
-    to.set(RECEIVED, stats.received);
+    to.set(RECEIVED, stats.received());
     to.set(RECEIVED_WARM_UP, stats.received_warm_up);
     to.set(FOREIGN, stats.foreign);
     to.set(GAPS, stats.gaps);
     to.set(GAP_MISSING, stats.gap_missing);
-    to.set(TURNS_WORK, stats.turns_work);
+    to.set(TURNS_WORK, stats.turns_work());
     to.set(TURNS_REPORT, stats.turns_report);
     to.set(TURNS_IDLE, stats.turns_idle);
     to.set(LARGEST_GAP_NS, largest_gap_ns);
@@ -185,14 +185,12 @@ pub(super) fn flush_risk(to: &mut CounterWriter, risk: &Risk<'_>) {
     to.set(GATE_CLOSED, u64::from(risk.is_closed()));
 }
 
-/// After [`flush_risk`], whose refusals go into the sum.
-pub(super) fn flush_orders(to: &mut CounterWriter, stats: &OrderStats) {
+pub(super) fn flush_orders(to: &mut CounterWriter, stats: &OrderStats, risk: &Risk<'_>) {
     to.set(ORDERS_SENT, stats.sent);
     for (at, &count) in stats.unsent.iter().enumerate() {
         to.set(REFUSED_RING_FULL + at, count);
     }
-    let refused = (REFUSED_GATE_CLOSED..=REFUSED_TARGET).map(|at| to.get(at)).sum();
-    to.set(ORDERS_REFUSED, refused);
+    to.set(ORDERS_REFUSED, risk.refused().iter().chain(&stats.unsent).sum());
     to.set(REPORTS, stats.reports);
     to.set(ACKNOWLEDGED, stats.acknowledged);
     to.set(FILLED, stats.filled);
