@@ -9,6 +9,7 @@ use std::fs::File;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 use tickspin_hot::notice::Notice;
+use tickspin_hot::risk::Closed;
 use tickspin_results::Histogram;
 use tickspin_results::hlog;
 use tickspin_results::out::OutError;
@@ -97,6 +98,14 @@ pub(crate) fn histogram(snapshot: &Snapshot) -> Histogram {
     Histogram::from_counts(snapshot.values(), snapshot.overflow, snapshot.negative)
 }
 
+const fn closed(why: Closed) -> &'static str {
+    match why {
+        Closed::Stop => "the engine is to stop",
+        Closed::Overfill => "an own order was filled beyond what was open",
+        Closed::UnknownFill => "a fill is about no order of ours",
+    }
+}
+
 /// Notices: a few lines of each kind on standard error, the rest counted. Records (the slowest
 /// event, the largest gap) are kept, not printed: each is one of a series of ever larger ones.
 #[derive(Debug, Default)]
@@ -136,9 +145,10 @@ impl Journal {
                 "kinds of unsent orders",
                 format!("event {seq}: first order that could not leave: {unsent:?}"),
             ),
-            Notice::GateClosed { seq } => {
-                ("closed gates", format!("event {seq}: the gate is closed, no new order"))
-            }
+            Notice::GateClosed { seq, why } => (
+                "closed gates",
+                format!("event {seq}: the gate is closed, no new order: {}", closed(why)),
+            ),
             Notice::PeerLeft { seq, how } => {
                 ("departures", format!("the feed left after event {seq}: {how:?}"))
             }
@@ -223,7 +233,7 @@ mod tests {
         for ns in [10, 20, 30] {
             assert_eq!(journal.take(&Notice::Slowest { seq: ns, service_ns: ns }), None);
         }
-        assert!(journal.take(&Notice::GateClosed { seq: 11 }).is_some());
+        assert!(journal.take(&Notice::GateClosed { seq: 11, why: Closed::Stop }).is_some());
         assert_eq!(journal.notes(), ["10 gaps in all", "slowest measured event: 30, 30 ns"]);
     }
 }

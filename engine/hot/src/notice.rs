@@ -1,13 +1,13 @@
 //! What is worth a line in cold's journal: small, `Copy`, pushed into a bounded queue.
 //!
 //! A full queue drops the notice and counts it; the counters hold the truth, notices tell the
-//! story. Notices are rare by construction: gaps, faults, the first refusal of each kind, and
+//! story. They are pushed after all that an event sends has left. Notices are rare by construction: gaps, faults, the first refusal of each kind, and
 //! ticks slower than every one before.
 
 use crate::decode::Fault;
 use crate::input::PeerEnd;
 use crate::orders::Unsent;
-use crate::risk::Refusal;
+use crate::risk::{Closed, Refusal};
 
 /// One notice. `seq` is the ring sequence of the event at hand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +67,8 @@ pub enum Notice {
     GateClosed {
         /// Where.
         seq: u64,
+        /// Why.
+        why: Closed,
     },
     /// The other side left without an `End`.
     PeerLeft {

@@ -18,8 +18,10 @@
 //! skipped; after [`SKIPS`] of them the request is refused, and the next one looks further on.
 //! A mass cancel is no order and takes no entry: it leaves with the table full.
 //!
-//! A full ring is a counted refusal, never a wait. Reports about orders that are not ours, or with
-//! foreign bytes, are counted and change nothing.
+//! A full ring is a counted refusal, never a wait; a mass cancel that found it full stays due, and
+//! the loop tries again ([`Orders::retry_mass_cancel`]). Reports with foreign bytes are counted and
+//! change nothing, so are those about orders that are not ours, except for fills: what was traded
+//! was traded, and the gate closes ([`Update::is_unknown`]).
 
 pub mod outbox;
 pub mod table;
@@ -32,7 +34,7 @@ pub use update::{Update, UpdateKind};
 use crate::risk::Approved;
 use crate::strategy::Order;
 use table::OwnTable;
-use tickspin_wire::num::Side;
+use tickspin_wire::num::{Px, Side};
 use tickspin_wire::order::{Reason, Report, ReportKind, Request, RequestKind};
 
 /// How many taken entries a new id steps over. With the table at least eight times as long as the
@@ -64,6 +66,9 @@ pub enum Unsent {
 impl Unsent {
     /// How many reasons.
     pub const COUNT: usize = Unsent::Target as usize + 1;
+
+    /// All of them, by number.
+    pub const ALL: [Unsent; Unsent::COUNT] = [Unsent::RingFull, Unsent::TableFull, Unsent::Target];
 }
 
 /// Counts since the start.
@@ -101,6 +106,8 @@ pub struct Orders<'m, O> {
     next_id: u64,
     /// Ids of the latest mass cancels: their own answers are about no order.
     mass_cancels: [u64; 8],
+    /// One was approved and has not left yet.
+    is_mass_cancel_due: bool,
     stats: OrderStats,
 }
 
@@ -114,6 +121,7 @@ impl<'m, O: Outbox> Orders<'m, O> {
             table: OwnTable::new(memory),
             next_id: 1,
             mass_cancels: [0; 8],
+            is_mass_cancel_due: false,
             stats: OrderStats::default(),
         }
     }
@@ -121,24 +129,57 @@ impl<'m, O: Outbox> Orders<'m, O> {
     /// Encodes and publishes an approved order; gives the number under which it left.
     ///
     /// # Errors
-    /// Why it did not leave; counted. The caller tells the gate ([`crate::risk::Risk::unsent`]).
+    /// Why it did not leave; counted.
     #[inline]
     pub fn send(&mut self, approved: &Approved, cause: Cause) -> Result<u64, Unsent> {
         let order = approved.order();
+        if matches!(order.kind, RequestKind::MassCancel) {
+            return match self.publish_mass_cancel(cause) {
+                Some(client_id) => Ok(client_id),
+                None => Err(self.unsent(Unsent::RingFull)),
+            };
+        }
         let newest = self.next_id + SKIPS;
         if matches!(order.kind, RequestKind::Cancel | RequestKind::Replace)
             && !self.table.is_open_target(order, newest)
         {
             return Err(self.unsent(Unsent::Target));
         }
-        let client_id = if matches!(order.kind, RequestKind::MassCancel) {
-            self.next_id
-        } else if let Some(client_id) = self.table.vacant_id(self.next_id) {
-            client_id
-        } else {
+        let Some(client_id) = self.table.vacant_id(self.next_id) else {
             self.next_id = newest;
             return Err(self.unsent(Unsent::TableFull));
         };
+        if !self.publish(order, client_id, cause) {
+            return Err(self.unsent(Unsent::RingFull));
+        }
+        self.table.open(client_id, order);
+        Ok(client_id)
+    }
+
+    /// A mass cancel that found the ring full leaves as soon as there is room; not counted again as
+    /// unsent. `None`: none is due, nothing is open any more, or there is still no room.
+    #[inline]
+    pub fn retry_mass_cancel(&mut self, cause: Cause) -> Option<u64> {
+        self.is_mass_cancel_due &= self.open() > 0;
+        if self.is_mass_cancel_due { self.publish_mass_cancel(cause) } else { None }
+    }
+
+    #[cold]
+    fn publish_mass_cancel(&mut self, cause: Cause) -> Option<u64> {
+        let client_id = self.next_id;
+        self.is_mass_cancel_due = !self.publish(&Order::mass_cancel(), client_id, cause);
+        if self.is_mass_cancel_due {
+            return None;
+        }
+        self.mass_cancels.rotate_right(1);
+        if let Some(first) = self.mass_cancels.first_mut() {
+            *first = client_id;
+        }
+        Some(client_id)
+    }
+
+    #[inline]
+    fn publish(&mut self, order: &Order, client_id: u64, cause: Cause) -> bool {
         let request = Request {
             cause_epoch: cause.epoch,
             cause_seq: cause.seq,
@@ -152,27 +193,19 @@ impl<'m, O: Outbox> Orders<'m, O> {
             flags: order.flags,
         };
         if self.outbox.try_publish(&request.to_words()).is_none() {
-            return Err(self.unsent(Unsent::RingFull));
+            return false;
         }
         self.next_id = client_id + 1;
         self.stats.sent += 1;
-        if matches!(order.kind, RequestKind::MassCancel) {
-            self.mass_cancels.rotate_right(1);
-            if let Some(first) = self.mass_cancels.first_mut() {
-                *first = client_id;
-            }
-        } else {
-            self.table.open(client_id, order);
-        }
-        Ok(client_id)
+        true
     }
 
-    /// Takes one report's seven words. `None`: nothing of ours changed.
+    /// Takes one report's seven words. `None`: nothing changed.
     #[inline]
     pub fn on_report(&mut self, words: &[u64; 7]) -> Option<Update> {
         let report = Report::from_words(*words);
         self.stats.reports += 1;
-        let (Some(kind), Some(_), Some(reason)) =
+        let (Some(kind), Some(side), Some(reason)) =
             (report.kind(), report.side(), Reason::from_wire(report.reason))
         else {
             self.stats.foreign += 1;
@@ -190,7 +223,7 @@ impl<'m, O: Outbox> Orders<'m, O> {
             let is_mass_cancel =
                 report.client_id != 0 && self.mass_cancels.contains(&report.client_id);
             self.stats.unknown += u64::from(!is_mass_cancel);
-            return None;
+            return unknown_fill(kind, side, &report);
         };
         self.stats.overfilled += u64::from(update.is_overfill);
         Some(update)
@@ -233,6 +266,27 @@ impl<'m, O: Outbox> Orders<'m, O> {
         }
         unsent
     }
+}
+
+/// A fill that is about no order of ours. It was traded all the same; without a side nobody knows
+/// which way. One of nothing needs no explanation.
+#[cold]
+fn unknown_fill(kind: ReportKind, side: Side, report: &Report) -> Option<Update> {
+    (matches!(kind, ReportKind::Filled) && report.qty.0 > 0).then_some(Update {
+        kind: UpdateKind::Filled,
+        client_id: report.client_id,
+        working_id: 0,
+        working_px: Px::NONE,
+        is_pending: false,
+        instrument: report.instrument,
+        side,
+        px: report.px,
+        filled_qty: if matches!(side, Side::None) { 0 } else { report.qty.0 },
+        released_qty: 0,
+        closed: 0,
+        is_overfill: false,
+        is_unknown: true,
+    })
 }
 
 /// A cancel names no side; everything else does.

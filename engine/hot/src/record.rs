@@ -109,6 +109,8 @@ pub struct Recorder {
     clock: Clock,
     /// Counts of the loop; the loop itself writes them.
     pub stats: LoopStats,
+    /// Where the loop is in its life.
+    pub(crate) phase: Phase,
     /// When the clock was last looked at; 0: never.
     last_look: u64,
     largest_gap_ticks: u64,
@@ -139,6 +141,7 @@ impl Recorder {
                 notices_lost: 0,
                 with_orders: 0,
             },
+            phase: Phase::Boot,
             last_look: 0,
             largest_gap_ticks: 0,
             slowest_ticks: 0,
@@ -155,6 +158,7 @@ impl Recorder {
 
     /// Between [`Phase::Running`] and [`Phase::Done`] the loop is armed: nothing allocates.
     pub fn set_phase(&mut self, phase: Phase) {
+        self.phase = phase;
         self.counters.set(counter::PHASE, phase as u64);
         let is_armed = !matches!(phase, Phase::Boot | Phase::Done);
         self.counters.set(counter::ARMED, u64::from(is_armed));

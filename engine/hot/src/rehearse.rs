@@ -101,7 +101,8 @@ const PER_EVENT: u64 = crate::spin::REPORTS_PER_TURN as u64;
 /// loop over [`script`] takes them: four for each event, none waited for.
 ///
 /// Every 8 events the next number is acknowledged and replaced (whichever it waits for), then
-/// filled by one unit. A market maker over `n` instruments has at most 2n requests on their way and
+/// filled, by nothing: a trade of a number that narrow limits kept from being sent would close the
+/// gate. A market maker over `n` instruments has at most 2n requests on their way and
 /// looks at an instrument again within 8n events, so it has sent that number by then; it keeps
 /// quoting to the end. From event 512 on the number 64 events back is cancelled: for a probe, which
 /// sends one with each event, an order of its own; a market maker is nowhere near that number.
@@ -123,7 +124,7 @@ pub fn answers(payloads: &mut [[u64; 7]]) {
             venue_id: client_id,
             leaves: Qty(0),
             px: Px(MID_PX),
-            qty: Qty(u64::from(matches!(kind, ReportKind::Filled))),
+            qty: Qty(0),
             instrument: InstrumentId(0),
             kind: kind as u8,
             side: Side::Bid as u8,

@@ -2,12 +2,13 @@
 //!
 //! [`Risk::check`] is the only maker of [`Approved`], and the encoder takes nothing else.
 //! The gate owns its state: position and open quantity of each instrument, open orders, rates.
+//! A verdict changes nothing; what has left is entered with [`Risk::sent`].
 //! Integers only, no division; it fails closed: without limits it cannot be made, without a
 //! reference price or while the feed has a hole it refuses.
 //!
 //! | check | rule |
 //! |---|---|
-//! | gate | closed once is closed until the process ends |
+//! | gate | closed once ([`Closed`]) is closed until the process ends |
 //! | feed | no new order between a `Gap` and the `Clear` that heals it |
 //! | instrument | known, and not stopped by the venue |
 //! | age | the event that caused the order is younger than the limit |
@@ -82,6 +83,24 @@ pub enum Refusal {
 impl Refusal {
     /// How many reasons.
     pub const COUNT: usize = Refusal::RateTotal as usize + 1;
+
+    /// All of them, by number.
+    pub const ALL: [Refusal; Refusal::COUNT] = [
+        Refusal::GateClosed,
+        Refusal::NotSynced,
+        Refusal::Instrument,
+        Refusal::Stale,
+        Refusal::Malformed,
+        Refusal::Quantity,
+        Refusal::Notional,
+        Refusal::NoReference,
+        Refusal::Collar,
+        Refusal::Position,
+        Refusal::OpenOrders,
+        Refusal::RateNew,
+        Refusal::RateReplace,
+        Refusal::RateTotal,
+    ];
 }
 
 /// What the gate knows of one instrument. Zeros: flat, nothing open.
@@ -94,6 +113,28 @@ pub struct Exposure {
     pub open_bid_qty: u64,
     /// Open quantity of own asks, the same.
     pub open_ask_qty: u64,
+}
+
+impl Exposure {
+    #[inline]
+    fn open_mut(&mut self, side: Side) -> &mut u64 {
+        match side {
+            Side::Bid => &mut self.open_bid_qty,
+            _ => &mut self.open_ask_qty,
+        }
+    }
+}
+
+/// Why the gate closed. The number is the value of the counter `gate_closed`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Closed {
+    /// The process is to stop.
+    Stop = 1,
+    /// An own order was filled beyond what was open.
+    Overfill,
+    /// A fill that no order of ours explains.
+    UnknownFill,
 }
 
 /// When a check happens.
@@ -114,7 +155,7 @@ pub struct Risk<'m> {
     replace: Bucket,
     total: Bucket,
     open_orders: u32,
-    is_closed: bool,
+    closed: Option<Closed>,
     is_synced: bool,
     bought_qty: u64,
     sold_qty: u64,
@@ -136,7 +177,7 @@ impl<'m> Risk<'m> {
             limits,
             exposures,
             open_orders: 0,
-            is_closed: false,
+            closed: None,
             is_synced: true,
             bought_qty: 0,
             sold_qty: 0,
@@ -144,18 +185,15 @@ impl<'m> Risk<'m> {
         })
     }
 
-    /// The verdict on one wish. An approved order is already counted as open; one that does not
-    /// leave after all must be given back with [`Risk::unsent`].
+    /// The verdict on one wish. It is asked for the next one only after the approved one has left
+    /// and was entered with [`Risk::sent`], or has not left.
     ///
     /// # Errors
     /// The first rule broken, counted in [`Risk::refused`].
     #[inline]
     pub fn check(&mut self, order: &Order, book: &Book<'_>, now: Now) -> Result<Approved, Refusal> {
         match order.kind {
-            RequestKind::Cancel | RequestKind::MassCancel => {
-                self.total.charge(now.time);
-                Ok(Approved(*order))
-            }
+            RequestKind::Cancel | RequestKind::MassCancel => Ok(Approved(*order)),
             RequestKind::New | RequestKind::Replace => match self.verdict(order, book, now) {
                 Ok(()) => Ok(Approved(*order)),
                 Err(refusal) => Err(self.refuse(refusal)),
@@ -164,14 +202,14 @@ impl<'m> Risk<'m> {
     }
 
     #[inline]
-    fn verdict(&mut self, order: &Order, book: &Book<'_>, now: Now) -> Result<(), Refusal> {
-        if self.is_closed {
+    fn verdict(&self, order: &Order, book: &Book<'_>, now: Now) -> Result<(), Refusal> {
+        if self.closed.is_some() {
             return Err(Refusal::GateClosed);
         }
         if !self.is_synced {
             return Err(Refusal::NotSynced);
         }
-        let Some(exposure) = self.exposures.get_mut(order.instrument.index()) else {
+        let Some(exposure) = self.exposures.get(order.instrument.index()) else {
             return Err(Refusal::Instrument);
         };
         if matches!(book.trading(order.instrument), Trading::Stopped) {
@@ -209,8 +247,8 @@ impl<'m> Risk<'m> {
             return Err(Refusal::OpenOrders);
         }
         let (bucket, refusal) = match order.kind {
-            RequestKind::Replace => (&mut self.replace, Refusal::RateReplace),
-            _ => (&mut self.new, Refusal::RateNew),
+            RequestKind::Replace => (&self.replace, Refusal::RateReplace),
+            _ => (&self.new, Refusal::RateNew),
         };
         if !bucket.has_room(now.time) {
             return Err(refusal);
@@ -218,68 +256,68 @@ impl<'m> Risk<'m> {
         if !self.total.has_room(now.time) {
             return Err(Refusal::RateTotal);
         }
-        bucket.charge(now.time);
-        self.total.charge(now.time);
-        self.open_orders += 1;
-        match order.side {
-            Side::Bid => exposure.open_bid_qty += qty,
-            _ => exposure.open_ask_qty += qty,
-        }
         Ok(())
     }
 
-    /// An approved order that did not leave: nothing of it is open.
-    #[cold]
-    pub fn unsent(&mut self, order: &Order) {
-        if matches!(order.kind, RequestKind::New | RequestKind::Replace) {
-            self.release(order.instrument, order.side, order.qty.0, 1);
+    /// What was approved has left at `time`: it charges the rates and, unless it is a cancel,
+    /// counts as open.
+    #[inline]
+    pub fn sent(&mut self, approved: &Approved, time: u64) {
+        let order = approved.order();
+        self.total.charge(time);
+        match order.kind {
+            RequestKind::Cancel | RequestKind::MassCancel => return,
+            RequestKind::Replace => self.replace.charge(time),
+            RequestKind::New => self.new.charge(time),
+        }
+        self.open_orders += 1;
+        if let Some(exposure) = self.exposures.get_mut(order.instrument.index()) {
+            let open = exposure.open_mut(order.side);
+            *open = open.saturating_add(order.qty.0);
         }
     }
 
     /// What a report changed: position, open quantity, open orders.
     #[inline]
     pub fn on_update(&mut self, update: &Update) {
-        if update.filled_qty > 0 {
-            // Positions saturate: far beyond any limit, and the gate is closed by then.
-            let qty = i64::try_from(update.filled_qty).unwrap_or(i64::MAX);
-            if let Some(exposure) = self.exposures.get_mut(update.instrument.index()) {
-                if matches!(update.side, Side::Bid) {
-                    exposure.position = exposure.position.saturating_add(qty);
-                    self.bought_qty = self.bought_qty.saturating_add(update.filled_qty);
-                } else {
-                    exposure.position = exposure.position.saturating_sub(qty);
-                    self.sold_qty = self.sold_qty.saturating_add(update.filled_qty);
-                }
+        // Positions saturate: far beyond any limit, and the gate is closed by then.
+        let qty = i64::try_from(update.filled_qty).unwrap_or(i64::MAX);
+        if let Some(exposure) = self.exposures.get_mut(update.instrument.index()) {
+            if matches!(update.side, Side::Bid) {
+                exposure.position = exposure.position.saturating_add(qty);
+                self.bought_qty = self.bought_qty.saturating_add(update.filled_qty);
+            } else {
+                exposure.position = exposure.position.saturating_sub(qty);
+                self.sold_qty = self.sold_qty.saturating_add(update.filled_qty);
             }
+            let open = exposure.open_mut(update.side);
+            *open = open.saturating_sub(update.released_qty);
         }
-        self.release(update.instrument, update.side, update.released_qty, update.closed);
-        if update.is_overfill {
-            self.close();
+        self.open_orders = self.open_orders.saturating_sub(update.closed);
+        if update.is_unknown {
+            self.close(Closed::UnknownFill);
+        } else if update.is_overfill {
+            self.close(Closed::Overfill);
         }
     }
 
+    /// No new order from here on, for as long as the process lives. The first reason stays.
+    pub fn close(&mut self, why: Closed) {
+        self.closed = self.closed.or(Some(why));
+    }
+
+    /// Why the gate is closed; `None`: it is open.
     #[inline]
-    fn release(&mut self, instrument: InstrumentId, side: Side, qty: u64, orders: u32) {
-        self.open_orders = self.open_orders.saturating_sub(orders);
-        if let Some(exposure) = self.exposures.get_mut(instrument.index()) {
-            let open = match side {
-                Side::Bid => &mut exposure.open_bid_qty,
-                _ => &mut exposure.open_ask_qty,
-            };
-            *open = open.saturating_sub(qty);
-        }
+    #[must_use]
+    pub const fn closed(&self) -> Option<Closed> {
+        self.closed
     }
 
-    /// No new order from here on, for as long as the process lives.
-    pub fn close(&mut self) {
-        self.is_closed = true;
-    }
-
-    /// Closed, by a stop signal or by a fill that no order of ours explains.
+    /// Closed for good.
     #[inline]
     #[must_use]
     pub const fn is_closed(&self) -> bool {
-        self.is_closed
+        self.closed.is_some()
     }
 
     /// A new session in lock-step, where time is the venue's: it starts afresh, so do the rates.

@@ -154,7 +154,7 @@ where
     hot.record.set_phase(Phase::Running);
     hot.orders.outbox_mut().arm();
     let mut course = Course::default();
-    let ended = pump(hot, stamps, wait, terms, &mut course);
+    let mut ended = pump(hot, stamps, wait, terms, &mut course);
     hot.input.publish_position();
     hot.record.set_phase(Phase::Draining);
     let is_honest = matches!(ended, Ended::End | Ended::Stopped(_) | Ended::PeerLeft(_));
@@ -166,6 +166,9 @@ where
     // Whoever has left already, or is not to be believed, is not waited for.
     let drain_ns = if ended == Ended::End { terms.drain_ns } else { 0 };
     let reports_complete = drain(hot, stamps, wait, drain_ns);
+    if is_honest && let Some(foreign) = hot.foreign_peer() {
+        ended = foreign;
+    }
     hot.flush_all();
     hot.record.set_phase(Phase::Done);
     Outcome { ended, signal: course.signal, last_seq: hot.record.stats.last_seq, reports_complete }
@@ -232,6 +235,7 @@ where
                 }
                 if seq & STOP_MASK == 0 {
                     hot.watch_stop(terms, course, arrival, Cause { epoch, seq });
+                    hot.retry_mass_cancel(Cause { epoch, seq });
                     if course.signal != 0 && arrival > course.deadline {
                         return Ended::Stopped(course.signal);
                     }
@@ -255,7 +259,7 @@ where
                 }
                 hot.record.stats.turns_idle += 1;
                 course.idle = course.idle.wrapping_add(1);
-                if let Some(ended) = hot.idle(stamps, terms, course, epoch) {
+                if let Some(ended) = hot.idle(stamps, terms, course) {
                     return ended;
                 }
                 wait.idle();
@@ -265,7 +269,7 @@ where
     }
 }
 
-/// Takes reports until the other side has halted them, or time is up.
+/// Takes reports until the other side has halted them or is not to be believed, or time is up.
 fn drain<I, R, O, S, N, T, W>(
     hot: &mut Hot<'_, I, R, O, S, N>,
     stamps: &mut T,
@@ -287,6 +291,9 @@ where
         hot.reports.publish_position();
         if hot.reports.ended().is_some() {
             return true;
+        }
+        if hot.is_peer_foreign() {
+            return false;
         }
         hot.beat_all();
         if stamps.idle() > deadline || stop_signal() >= PSEUDO_SIGNAL {

@@ -7,7 +7,7 @@ use tickspin_hot::book::Book;
 use tickspin_hot::orders::{
     Cause, Orders, OwnOrder, SliceOutbox, State, Unsent, Update, UpdateKind, table_len,
 };
-use tickspin_hot::risk::{Exposure, Now, Risk};
+use tickspin_hot::risk::{Closed, Exposure, Now, Risk};
 use tickspin_hot::strategy::Order;
 use tickspin_wire::num::{InstrumentId, Px, Side};
 use tickspin_wire::order::{Reason, Report, ReportKind, Request, RequestKind};
@@ -27,8 +27,8 @@ impl Desk<'_> {
     fn send(&mut self, order: Order) -> Result<u64, Unsent> {
         let approved = self.risk.check(&order, &self.book, NOW).expect("a wide gate");
         let sent = self.orders.send(&approved, CAUSE);
-        if sent.is_err() {
-            self.risk.unsent(&order);
+        if sent.is_ok() {
+            self.risk.sent(&approved, NOW.time);
         }
         sent
     }
@@ -265,34 +265,6 @@ fn a_replacement_that_trades_or_goes_before_its_report_took_the_old_ones_place()
 }
 
 #[test]
-fn a_full_stretch_of_the_table_does_not_block_what_is_behind_it() {
-    with(512, 64, |desk| {
-        for _ in 0..64 {
-            desk.send(limit(Side::Bid, PX, 1)).unwrap();
-        }
-        for id in 33..=64 {
-            desk.hear(words(ReportKind::Cancelled, id, 0)).unwrap();
-        }
-        // 65 to 96 would share the entries of 1 to 32: two windows of sixteen.
-        assert_eq!(desk.send(limit(Side::Bid, PX, 1)), Err(Unsent::TableFull));
-        assert_eq!(desk.send(limit(Side::Bid, PX, 1)), Err(Unsent::TableFull));
-        assert_eq!(desk.send(limit(Side::Bid, PX, 1)), Ok(97));
-    });
-}
-
-#[test]
-fn a_mass_cancel_needs_no_entry() {
-    with(512, 64, |desk| {
-        for _ in 0..64 {
-            desk.send(limit(Side::Bid, PX, 1)).unwrap();
-        }
-        assert_eq!(desk.send(Order::mass_cancel()), Ok(65));
-        assert_eq!(desk.hear(words(ReportKind::Acknowledged, 65, 0)), None);
-        assert_eq!((desk.orders.open(), desk.orders.stats().unknown), (64, 0));
-    });
-}
-
-#[test]
 fn a_replacement_takes_the_old_ones_place_under_either_number() {
     for answered_by in [1, 2] {
         with(8, 64, |desk| {
@@ -397,10 +369,85 @@ fn numbers_step_over_old_open_orders_and_stop_at_a_full_table() {
 }
 
 #[test]
+fn a_full_stretch_of_the_table_does_not_block_what_is_behind_it() {
+    with(512, 64, |desk| {
+        for _ in 0..64 {
+            desk.send(limit(Side::Bid, PX, 1)).unwrap();
+        }
+        for id in 33..=64 {
+            desk.hear(words(ReportKind::Cancelled, id, 0)).unwrap();
+        }
+        // 65 to 96 would share the entries of 1 to 32: two windows of sixteen.
+        assert_eq!(desk.send(limit(Side::Bid, PX, 1)), Err(Unsent::TableFull));
+        assert_eq!(desk.send(limit(Side::Bid, PX, 1)), Err(Unsent::TableFull));
+        assert_eq!(desk.send(limit(Side::Bid, PX, 1)), Ok(97));
+    });
+}
+
+#[test]
+fn a_mass_cancel_needs_no_entry_and_stays_due_where_the_ring_is_full() {
+    with(512, 64, |desk| {
+        for _ in 0..64 {
+            desk.send(limit(Side::Bid, PX, 1)).unwrap();
+        }
+        assert_eq!(desk.send(Order::mass_cancel()), Ok(65));
+        assert_eq!(desk.hear(words(ReportKind::Acknowledged, 65, 0)), None);
+        assert_eq!((desk.orders.open(), desk.orders.stats().unknown), (64, 0));
+    });
+    with(1, 64, |desk| {
+        desk.send(limit(Side::Bid, PX, 1)).unwrap();
+        assert_eq!(desk.orders.retry_mass_cancel(CAUSE), None, "none is due");
+        assert_eq!(desk.send(Order::mass_cancel()), Err(Unsent::RingFull));
+        assert_eq!(desk.orders.retry_mass_cancel(CAUSE), None, "still full");
+        desk.orders.outbox_mut().clear();
+        assert_eq!(desk.orders.retry_mass_cancel(CAUSE), Some(2));
+        assert_eq!(desk.orders.retry_mass_cancel(CAUSE), None, "it has left");
+        assert_eq!((desk.orders.stats().unsent, desk.orders.stats().sent), ([1, 0, 0], 2));
+        // With nothing open any more there is nothing to take off.
+        assert_eq!(desk.send(Order::mass_cancel()), Err(Unsent::RingFull));
+        desk.hear(words(ReportKind::Cancelled, 1, 0)).unwrap();
+        desk.orders.outbox_mut().clear();
+        assert_eq!(desk.orders.retry_mass_cancel(CAUSE), None);
+    });
+}
+
+#[test]
+fn a_fill_of_no_order_of_ours_moves_the_position_and_closes_the_gate() {
+    with(8, 64, |desk| {
+        desk.send(limit(Side::Bid, PX, 10)).unwrap();
+        assert_eq!(desk.hear(words(ReportKind::Filled, 900, 0)), None, "nothing was traded");
+        let update = desk.hear(words(ReportKind::Filled, 900, 3)).unwrap();
+        assert!(update.is_unknown && !update.is_overfill);
+        let exposure = Exposure { position: 3, open_bid_qty: 10, open_ask_qty: 0 };
+        assert_eq!(desk.risk.exposure(InstrumentId(0)), exposure);
+        assert_eq!(desk.risk.closed(), Some(Closed::UnknownFill));
+        let sold = Report { side: Side::Ask as u8, ..report(ReportKind::Filled, 901, 8) };
+        desk.hear(sold.to_words()).unwrap();
+        assert_eq!(desk.risk.exposure(InstrumentId(0)).position, -5);
+        assert_eq!(desk.risk.traded(), (3, 8));
+        assert_eq!((desk.orders.stats().unknown, desk.orders.open()), (3, 1));
+    });
+    // Without a side nobody knows which way; the same under the number of a cancel.
+    with(8, 64, |desk| {
+        let blind = Report { side: 0, ..report(ReportKind::Filled, 900, 3) };
+        assert!(desk.hear(blind.to_words()).unwrap().is_unknown);
+        assert_eq!(desk.risk.exposure(InstrumentId(0)).position, 0);
+        assert_eq!(desk.risk.closed(), Some(Closed::UnknownFill));
+    });
+    with(8, 64, |desk| {
+        desk.send(limit(Side::Bid, PX, 10)).unwrap();
+        desk.send(Order::cancel(InstrumentId(0), 1)).unwrap();
+        assert!(desk.hear(words(ReportKind::Filled, 2, 3)).unwrap().is_unknown);
+        assert_eq!((desk.open_qty(), desk.risk.is_closed()), (10, true));
+    });
+}
+
+#[test]
 fn unknown_and_foreign_reports_are_counted_and_change_nothing() {
     with(8, 64, |desk| {
         desk.send(limit(Side::Bid, PX, 10)).unwrap();
-        assert_eq!(desk.hear(words(ReportKind::Filled, 65, 1)), None, "same entry, other number");
+        let other = words(ReportKind::Acknowledged, 65, 0);
+        assert_eq!(desk.hear(other), None, "same entry, other number");
         assert_eq!(desk.hear(words(ReportKind::Cancelled, 0, 1)), None);
         let good = report(ReportKind::Filled, 1, 1);
         assert_eq!(desk.hear(Report { kind: 6, ..good }.to_words()), None);

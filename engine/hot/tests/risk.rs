@@ -5,7 +5,7 @@ mod common;
 use common::{Memory, add, event, limit, replace, tick, wide, words};
 use tickspin_hot::book::Book;
 use tickspin_hot::orders::{Cause, Orders, OwnOrder, SliceOutbox};
-use tickspin_hot::risk::{Exposure, Limits, Now, Rate, Refusal, Risk};
+use tickspin_hot::risk::{Closed, Exposure, Limits, Now, Rate, Refusal, Risk};
 use tickspin_hot::strategy::Order;
 use tickspin_wire::event::{Event, Kind};
 use tickspin_wire::num::{InstrumentId, Px, Qty, Side};
@@ -21,6 +21,16 @@ fn quoted(book: &mut Book<'_>) {
     book.apply(&tick(add(0, Side::Ask, 2, ASK)));
 }
 
+/// The verdict on a wish that leaves if it may.
+fn passed(risk: &mut Risk<'_>, order: &Order, book: &Book<'_>) -> Option<Refusal> {
+    let approved = match risk.check(order, book, NOW) {
+        Ok(approved) => approved,
+        Err(refusal) => return Some(refusal),
+    };
+    risk.sent(&approved, NOW.time);
+    None
+}
+
 /// The verdicts of a fresh gate over a quoted book on a row of wishes.
 fn verdicts(limits: Limits, wishes: &[Order]) -> Vec<Option<Refusal>> {
     let mut memory = Memory::small();
@@ -28,7 +38,7 @@ fn verdicts(limits: Limits, wishes: &[Order]) -> Vec<Option<Refusal>> {
     quoted(&mut book);
     let mut exposures = [Exposure::default(); 8];
     let mut risk = Risk::new(limits, &mut exposures).unwrap();
-    wishes.iter().map(|order| risk.check(order, &book, NOW).err()).collect()
+    wishes.iter().map(|order| passed(&mut risk, order, &book)).collect()
 }
 
 #[test]
@@ -135,6 +145,7 @@ fn fills_move_the_position_and_free_the_room() {
     let cause = Cause { epoch: 1, seq: 1 };
     let mut send = |risk: &mut Risk<'_>, order: Order| {
         let approved = risk.check(&order, &book, NOW).map_err(|refusal| refusal as usize)?;
+        risk.sent(&approved, NOW.time);
         Ok::<u64, usize>(orders.send(&approved, cause).unwrap())
     };
     let position = Err(Refusal::Position as usize);
@@ -157,7 +168,7 @@ fn fills_move_the_position_and_free_the_room() {
     assert_eq!((risk.open_orders(), risk.traded()), (0, (70, 100)));
 
     // -30 held: 130 may be bought, 70 sold.
-    let verdict = |risk: &mut Risk<'_>, order| risk.check(&order, &book, NOW).err();
+    let verdict = |risk: &mut Risk<'_>, order| passed(risk, &order, &book);
     assert_eq!(verdict(&mut risk, limit(Side::Bid, BID, 131)), Some(Refusal::Position));
     assert_eq!(verdict(&mut risk, limit(Side::Ask, ASK, 71)), Some(Refusal::Position));
     assert_eq!(verdict(&mut risk, limit(Side::Bid, BID, 130)), None);
@@ -165,19 +176,24 @@ fn fills_move_the_position_and_free_the_room() {
 }
 
 #[test]
-fn an_order_that_did_not_leave_is_not_open() {
+fn an_order_that_did_not_leave_is_not_open_and_charges_no_rate() {
     let mut memory = Memory::small();
     let mut book = memory.book();
     quoted(&mut book);
     let mut exposures = [Exposure::default(); 8];
-    let limits = Limits { max_position: 100, max_open_orders: 1, ..wide() };
+    let one = Rate::new(1, 1, 1_000_000_000);
+    let limits =
+        Limits { max_position: 100, max_open_orders: 1, rate_new: one, rate_total: one, ..wide() };
     let mut risk = Risk::new(limits, &mut exposures).unwrap();
     let order = limit(Side::Bid, BID, 100);
-    assert!(risk.check(&order, &book, NOW).is_ok());
-    assert!(risk.check(&order, &book, NOW).is_err());
-    risk.unsent(&order);
-    assert_eq!(risk.exposure(InstrumentId(0)), Exposure::default());
-    assert!(risk.check(&order, &book, NOW).is_ok());
+    for _ in 0..3 {
+        assert!(risk.check(&Order::mass_cancel(), &book, NOW).is_ok());
+        assert!(risk.check(&order, &book, NOW).is_ok());
+        assert_eq!((risk.exposure(InstrumentId(0)), risk.open_orders()), (Exposure::default(), 0));
+    }
+    assert_eq!(passed(&mut risk, &order, &book), None);
+    assert_eq!((risk.exposure(InstrumentId(0)).open_bid_qty, risk.open_orders()), (100, 1));
+    assert_eq!(passed(&mut risk, &order, &book), Some(Refusal::Position));
 }
 
 #[test]
@@ -214,7 +230,7 @@ fn cancels_are_never_refused_and_charge_the_total() {
     let mut memory = Memory::small();
     let book = memory.book();
     let mut risk = Risk::new(wide(), &mut []).unwrap();
-    risk.close();
+    risk.close(Closed::Stop);
     risk.set_synced(false);
     assert!(risk.check(&cancel, &book, Now { time: 0, age: u64::MAX }).is_ok());
 }
@@ -246,7 +262,7 @@ fn a_gap_a_closed_gate_and_an_unknown_instrument_refuse() {
     assert!(risk.check(&order, &book, NOW).is_ok());
     let nowhere = Order { instrument: InstrumentId(8), ..order };
     assert_eq!(risk.check(&nowhere, &book, NOW).err(), Some(Refusal::Instrument));
-    risk.close();
+    risk.close(Closed::Stop);
     assert_eq!(risk.check(&order, &book, NOW).err(), Some(Refusal::GateClosed));
     assert_eq!(risk.refused().iter().sum::<u64>(), 3);
 }
@@ -296,8 +312,11 @@ fn an_overfill_closes_the_gate() {
     let mut orders = Orders::new(SliceOutbox::new(&mut slots), &mut own);
     let approved = risk.check(&limit(Side::Bid, BID, 10), &book, NOW).unwrap();
     let id = orders.send(&approved, Cause { epoch: 1, seq: 1 }).unwrap();
+    risk.sent(&approved, NOW.time);
     risk.on_update(&orders.on_report(&words(ReportKind::Filled, id, 11)).unwrap());
-    assert!(risk.is_closed());
+    assert_eq!(risk.closed(), Some(Closed::Overfill));
+    risk.close(Closed::Stop);
+    assert_eq!(risk.closed(), Some(Closed::Overfill), "the first reason stays");
     // What was traded was traded.
     assert_eq!(risk.exposure(InstrumentId(0)).position, 11);
     assert_eq!(orders.stats().overfilled, 1);

@@ -2,20 +2,25 @@
 
 mod common;
 
-use common::rig::{Rig, payloads};
-use common::{CENT, add, event, wide, words};
+use common::rig::{Left, Rig, payloads};
+use common::{CENT, add, event, limit, wide, words};
+use ringbuf::traits::{Observer, Split};
+use ringbuf::{HeapCons, HeapRb};
 use std::cell::RefCell;
-use tickspin_hot::decode::Fault;
+use std::ops::Range;
+use tickspin_hot::book::{Book, Change};
+use tickspin_hot::decode::{Fault, Tick};
 use tickspin_hot::input::{Input, PeerEnd, Polled, SliceInput};
 use tickspin_hot::notice::Notice;
-use tickspin_hot::risk::{Limits, Rate, Refusal};
+use tickspin_hot::orders::Outbox;
+use tickspin_hot::risk::{Closed, Limits, Rate, Refusal};
 use tickspin_hot::spin::Ended;
 use tickspin_hot::stamps::{CountedStamps, Stamps};
 use tickspin_hot::strategy::market_maker::{MakerSlot, Quoting};
-use tickspin_hot::strategy::{MarketMaker, Probe, Silent};
+use tickspin_hot::strategy::{MarketMaker, Order, Probe, Silent, Strategy, Wishes};
 use tickspin_wire::event::{Event, Kind, flag};
 use tickspin_wire::num::{InstrumentId, Qty, Side};
-use tickspin_wire::order::ReportKind;
+use tickspin_wire::order::{ReportKind, Request, RequestKind};
 
 const BID: i64 = 10_000 * CENT;
 
@@ -271,10 +276,12 @@ fn a_foreign_stamp_on_the_reports_ends_the_run() {
             false
         }
     }
-    // Seen while events keep coming, and on idle turns.
-    for messages in [1_000, 0] {
+    // Seen while events keep coming, on idle turns, and while draining.
+    for (messages, has_end) in [(1_000, false), (0, false), (0, true)] {
         let mut events = market(messages);
-        events.pop();
+        if !has_end {
+            events.pop();
+        }
         let words = payloads(&events);
         let left = Rig::default().run(SliceInput::new(&words, 9), Bad, Silent, &mut counted());
         assert_eq!(left.outcome.ended, Ended::ForeignReport(77));
@@ -409,7 +416,7 @@ fn reports_reach_gate_and_counters() {
     let words = [
         words(ReportKind::Acknowledged, 1, 0),
         words(ReportKind::Filled, 1, 1),
-        words(ReportKind::Filled, 900, 1),
+        words(ReportKind::Acknowledged, 900, 0),
     ];
     let events = payloads(&market(3));
     let left = Rig::default().run(
@@ -419,7 +426,7 @@ fn reports_reach_gate_and_counters() {
         &mut counted(),
     );
     assert_eq!(left.counter("reports"), 3);
-    assert_eq!((left.counter("acknowledged"), left.counter("filled")), (1, 2));
+    assert_eq!((left.counter("acknowledged"), left.counter("filled")), (2, 1));
     assert_eq!(left.counter("reports_unknown"), 1);
     assert_eq!((left.counter("bought_qty"), left.counter("open_orders")), (1, 4));
     assert!(left.notices.contains(&Notice::ForeignReport { seq: 3, client_id: 900 }));
@@ -435,8 +442,126 @@ fn an_overfill_closes_the_gate_and_the_strategy_is_not_asked_again() {
         Probe::new(Qty(1)),
         &mut counted(),
     );
-    assert_eq!(left.requests.len(), 1);
-    assert_eq!((left.counter("gate_closed"), left.counter("overfilled")), (1, 1));
-    assert!(left.notices.contains(&Notice::GateClosed { seq: 1 }));
+    assert_eq!(left.requests.len(), 1, "it was the only one: nothing to take off");
+    assert_eq!((left.counter("gate_closed"), left.counter("overfilled")), (2, 1));
+    assert!(left.notices.contains(&Notice::GateClosed { seq: 1, why: Closed::Overfill }));
     assert_eq!(left.counter("received"), 7, "events are taken all the same");
+}
+
+/// A way out that is full for some attempts, and counts the notices pushed before each request.
+struct Watched<'a> {
+    heard: HeapCons<Notice>,
+    log: &'a RefCell<Vec<(Request, usize)>>,
+    attempts: usize,
+    full: Range<usize>,
+}
+
+impl Outbox for Watched<'_> {
+    fn try_publish(&mut self, payload: &[u64; 7]) -> Option<u64> {
+        self.attempts += 1;
+        if self.full.contains(&self.attempts) {
+            return None;
+        }
+        let request = (Request::from_words(*payload), self.heard.occupied_len());
+        self.log.borrow_mut().push(request);
+        Some(self.log.borrow().len() as u64)
+    }
+    fn arm(&mut self) {}
+    fn beat(&mut self) {}
+    fn halt(&mut self) {}
+    fn fail(&mut self) {}
+    fn peer_is_foreign(&self) -> bool {
+        false
+    }
+}
+
+/// Requests with the notices before each, from a run whose way out is full for some attempts.
+fn watched<S: Strategy>(
+    rig: &Rig,
+    events: &[Event],
+    reports: &[[u64; 7]],
+    strategy: S,
+    full: Range<usize>,
+) -> (Vec<(Request, usize)>, Left) {
+    let (notices, heard) = HeapRb::<Notice>::new(64).split();
+    let log = RefCell::new(Vec::new());
+    let outbox = Watched { heard, log: &log, attempts: 0, full };
+    let events = payloads(events);
+    let inputs = (SliceInput::new(&events, 9), SliceInput::new(reports, 9));
+    let left = rig.run_on((outbox, notices), inputs, strategy, &mut counted(), |_| {});
+    (log.into_inner(), left)
+}
+
+#[test]
+fn a_fill_that_nothing_explains_takes_everything_off_before_it_is_told() {
+    let acks = words(ReportKind::Acknowledged, 1, 0);
+    // Events 1 and 2 send one probe each; the fourth report after event 2 closes the gate.
+    for (bad, why) in [(1, Closed::Overfill), (900, Closed::UnknownFill)] {
+        let reports = [acks, acks, acks, acks, acks, acks, acks, words(ReportKind::Filled, bad, 5)];
+        let rig = Rig::default();
+        let probe = Probe::new(Qty(1));
+        let (requests, left) = watched(&rig, &market(5), &reports, probe, 0..0);
+        assert_eq!(requests.len(), 3);
+        let (request, told) = requests[2];
+        assert_eq!(request.kind(), Some(RequestKind::MassCancel));
+        assert_eq!((request.cause_epoch, request.cause_seq), (9, 2));
+        // The first event is the slowest so far, as ever.
+        assert_eq!(told, requests[1].1);
+        assert_eq!(left.counter("gate_closed"), why as u64);
+        assert_eq!(left.counter("bought_qty"), 5);
+    }
+}
+
+#[test]
+fn a_mass_cancel_that_could_not_leave_is_tried_again() {
+    let reports = [words(ReportKind::Filled, 900, 5)];
+    let probe = || Probe::new(Qty(1));
+    // The first attempt is the probe's; the ring is full for three more.
+    let (requests, left) = watched(&Rig::default(), &market(500), &reports, probe(), 2..5);
+    assert_eq!(requests.len(), 2);
+    assert_eq!(requests[1].0.kind(), Some(RequestKind::MassCancel));
+    assert_eq!(requests[1].0.cause_seq, 3 * 64);
+    assert_eq!(left.counter("refused_ring_full"), 1, "told and counted once");
+    // On idle turns too.
+    let log = RefCell::new(Vec::new());
+    let (notices, heard) = HeapRb::<Notice>::new(64).split();
+    let outbox = Watched { heard, log: &log, attempts: 0, full: 2..5 };
+    let events = market(3);
+    let words = payloads(&events[..5]);
+    let mut polls = slots(&words);
+    polls.extend([Polled::Empty; 64]);
+    let quiet = RefCell::new(Vec::new());
+    let input = Scripted { name: "event", polls, log: &quiet, is_lockstep: false };
+    let inputs = (input, SliceInput::new(&reports, 9));
+    Rig::default().run_on((outbox, notices), inputs, probe(), &mut counted(), |_| {});
+    assert_eq!(log.borrow().len(), 2);
+    assert_eq!(log.borrow()[1].0.kind(), Some(RequestKind::MassCancel));
+}
+
+#[test]
+fn what_an_event_sends_leaves_before_its_notices() {
+    /// A wish too large, then a good one; everything off at a gap.
+    struct Clumsy;
+    impl Strategy for Clumsy {
+        const NAME: &'static str = "clumsy";
+        fn on_tick(&mut self, _: &Book<'_>, tick: &Tick, _: &Change, wishes: &mut Wishes) {
+            match tick.kind {
+                Kind::Info => {
+                    wishes.push(limit(Side::Bid, BID, 2));
+                    wishes.push(limit(Side::Bid, BID, 1));
+                }
+                Kind::Gap => wishes.push(Order::mass_cancel()),
+                _ => {}
+            }
+        }
+    }
+    let mut events = market(1);
+    events.insert(3, event(Kind::Gap, InstrumentId::ALL.0));
+    let rig = Rig { limits: Limits { max_qty: 1, ..wide() }, ..Rig::default() };
+    let (requests, _) = watched(&rig, &events, &[], Clumsy, 0..0);
+    assert_eq!(requests.len(), 2);
+    // One before: the slowest event is the first.
+    assert_eq!((requests[0].0.kind(), requests[0].1), (Some(RequestKind::New), 1));
+    // The refusal was told by now, the gap is not.
+    assert_eq!((requests[1].0.kind(), requests[1].1), (Some(RequestKind::MassCancel), 2));
 }

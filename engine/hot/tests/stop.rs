@@ -7,6 +7,7 @@ use common::{CENT, add, event};
 use tickspin_host::process::{clear_stop, request_stop};
 use tickspin_hot::input::{Input, PeerEnd, Polled, SliceInput};
 use tickspin_hot::notice::Notice;
+use tickspin_hot::risk::Closed;
 use tickspin_hot::spin::{Ended, PSEUDO_SIGNAL, Terms};
 use tickspin_hot::stamps::CountedStamps;
 use tickspin_hot::strategy::Probe;
@@ -76,7 +77,7 @@ fn a_stop_signal_closes_the_gate_and_leaves_in_time() {
     assert_eq!(left.outcome.signal, 15);
     assert!(left.counter("turns_idle") > 1_000, "it did wait");
     assert_eq!(left.counter("gate_closed"), 1);
-    assert!(left.notices.contains(&Notice::GateClosed { seq: 10 }));
+    assert!(left.notices.contains(&Notice::GateClosed { seq: 10, why: Closed::Stop }));
     // Ten probes, then everything is taken off.
     assert_eq!(left.requests.len(), 11);
     assert_eq!(left.requests[10].kind(), Some(RequestKind::MassCancel));

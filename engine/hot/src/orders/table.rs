@@ -411,6 +411,7 @@ impl<'m> OwnTable<'m> {
             released_qty: 0,
             closed: 0,
             is_overfill: false,
+            is_unknown: false,
         }
     }
 }

@@ -48,6 +48,8 @@ pub struct Update {
     pub released_qty: u64,
     /// How many orders are gone with this: 0 to 2.
     pub closed: u32,
-    /// Filled beyond what was open: no order of ours explains it.
+    /// Filled beyond what was open.
     pub is_overfill: bool,
+    /// A fill that no order of ours explains; `filled_qty` is 0 where it names no side.
+    pub is_unknown: bool,
 }

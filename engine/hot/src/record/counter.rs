@@ -132,7 +132,7 @@ counters! {
     BOUGHT_QTY = "bought_qty",
     /// Sold, all instruments.
     SOLD_QTY = "sold_qty",
-    /// 1: the gate is closed.
+    /// 0: the gate is open; else why it closed, a number of [`crate::risk::Closed`].
     GATE_CLOSED = "gate_closed",
 }
 
@@ -182,7 +182,7 @@ pub(super) fn flush_risk(to: &mut CounterWriter, risk: &Risk<'_>) {
     let (bought, sold) = risk.traded();
     to.set(BOUGHT_QTY, bought);
     to.set(SOLD_QTY, sold);
-    to.set(GATE_CLOSED, u64::from(risk.is_closed()));
+    to.set(GATE_CLOSED, risk.closed().map_or(0, |why| why as u64));
 }
 
 pub(super) fn flush_orders(to: &mut CounterWriter, stats: &OrderStats, risk: &Risk<'_>) {

@@ -4,9 +4,9 @@ use super::{CLOCK_MASK, Course, Ended, Hot, NOTABLE_GAP_NS, PSEUDO_SIGNAL, Terms
 use crate::decode::{Fault, Tick, decode};
 use crate::input::{Input, Polled};
 use crate::notice::Notice;
-use crate::orders::{Cause, Outbox};
+use crate::orders::{Cause, Outbox, Unsent};
 use crate::record::{FLUSH_STEPS, Phase};
-use crate::risk::Now;
+use crate::risk::{Closed, Now, Refusal};
 use crate::stamps::{Marks, Stamps};
 use crate::strategy::{Order, Strategy, Wishes};
 use ringbuf::traits::Producer as Queue;
@@ -14,6 +14,14 @@ use tickspin_host::process::stop_signal;
 use tickspin_wire::event::Kind;
 use tickspin_wire::num::InstrumentId;
 use tickspin_wire::order::Report;
+
+/// What became of an event's wishes, as bits: at least one left.
+const SENT: u32 = 1 << 31;
+
+/// Bits from 0 on: a [`Refusal`] met for the first time; from here on: an [`Unsent`].
+const UNSENT_BIT: u32 = Refusal::COUNT as u32;
+
+const _: () = assert!(Refusal::COUNT + Unsent::COUNT < 31);
 
 impl<I, R, O, S, N> Hot<'_, I, R, O, S, N>
 where
@@ -54,29 +62,32 @@ where
         } else {
             Now { time: arrival, age: arrival.saturating_sub(tick.event.sent_ticks) }
         };
-        if tick.kind as u8 >= Kind::Clear as u8 {
-            self.session(&tick, cause.seq);
+        let is_session = tick.kind as u8 >= Kind::Clear as u8;
+        if is_session {
+            self.session(&tick);
         }
-        let mut has_orders = false;
+        let mut went = 0;
         for order in wishes.as_slice() {
-            has_orders |= self.order(order, now, cause);
+            went |= self.order(order, now, cause);
         }
         let end = stamps.end();
 
+        if went & !SENT != 0 {
+            self.tell_firsts(cause.seq, went);
+        }
         let mut is_largest = self.record.look(arrival);
         is_largest |= self.record.look(end);
         if is_largest {
             self.notice_gap(cause.seq);
         }
-        if matches!(tick.kind, Kind::End) {
-            // The feed's last word is no event of the stream: neither counted nor measured.
-            self.record.stats.has_ended = true;
-            return Some(Ended::End);
+        if is_session && let Some(ended) = self.told(&tick, cause.seq) {
+            return Some(ended);
         }
         if tick.event.is_warm_up() {
             self.record.stats.received_warm_up += 1;
         } else {
             let marks = Marks { arrival, booked, decided, end };
+            let has_orders = went & SENT != 0;
             let slowest = if T::STAGES {
                 self.record.tick::<true>(&marks, &tick.event, has_orders)
             } else {
@@ -89,31 +100,44 @@ where
         None
     }
 
-    /// One wish through gate and encoder. True where it left.
+    /// One wish through gate and encoder. [`SENT`] where it left; else the bit of the reason why
+    /// not, where that is the first time. Told later: the next wish waits.
     #[inline]
-    fn order(&mut self, order: &Order, now: Now, cause: Cause) -> bool {
+    fn order(&mut self, order: &Order, now: Now, cause: Cause) -> u32 {
         let approved = match self.risk.check(order, &self.book, now) {
             Ok(approved) => approved,
             Err(refusal) => {
                 self.strategy.on_refused(order);
-                if self.risk.refused().get(refusal as usize) == Some(&1) {
-                    self.notify(Notice::Refused { seq: cause.seq, refusal });
-                }
-                return false;
+                let is_first = self.risk.refused().get(refusal as usize) == Some(&1);
+                return u32::from(is_first) << refusal as u32;
             }
         };
         match self.orders.send(&approved, cause) {
             Ok(client_id) => {
+                self.risk.sent(&approved, now.time);
                 self.strategy.on_sent(order, client_id);
-                true
+                SENT
             }
             Err(unsent) => {
-                self.risk.unsent(order);
                 self.strategy.on_refused(order);
-                if self.orders.stats().unsent.get(unsent as usize) == Some(&1) {
-                    self.notify(Notice::Unsent { seq: cause.seq, unsent });
-                }
-                false
+                let is_first = self.orders.stats().unsent.get(unsent as usize) == Some(&1);
+                u32::from(is_first) << (UNSENT_BIT + unsent as u32)
+            }
+        }
+    }
+
+    /// The notices of what [`Hot::order`] met for the first time.
+    #[cold]
+    #[inline(never)]
+    fn tell_firsts(&mut self, seq: u64, went: u32) {
+        for refusal in Refusal::ALL {
+            if went >> (refusal as u32) & 1 != 0 {
+                self.notify(Notice::Refused { seq, refusal });
+            }
+        }
+        for unsent in Unsent::ALL {
+            if went >> (UNSENT_BIT + unsent as u32) & 1 != 0 {
+                self.notify(Notice::Unsent { seq, unsent });
             }
         }
     }
@@ -121,7 +145,7 @@ where
     /// Events of the feed itself: what they mean for the gate and for the counts.
     #[cold]
     #[inline(never)]
-    fn session(&mut self, tick: &Tick, seq: u64) {
+    fn session(&mut self, tick: &Tick) {
         let event = &tick.event;
         match tick.kind {
             Kind::Gap => {
@@ -129,13 +153,31 @@ where
                 self.record.stats.gap_missing =
                     self.record.stats.gap_missing.saturating_add(event.second_id);
                 self.risk.set_synced(false);
-                self.notify(Notice::Gap { seq, first: event.order_id, missing: event.second_id });
             }
             Kind::Clear if event.instrument == InstrumentId::ALL => {
                 self.risk.set_synced(true);
             }
             Kind::SessionStart if self.input.is_lockstep() => self.risk.restart_rates(),
             _ => {}
+        }
+    }
+
+    /// The same, after all that the event sends has left: the notice, or the end.
+    #[cold]
+    #[inline(never)]
+    fn told(&mut self, tick: &Tick, seq: u64) -> Option<Ended> {
+        let event = &tick.event;
+        match tick.kind {
+            Kind::Gap => {
+                self.notify(Notice::Gap { seq, first: event.order_id, missing: event.second_id });
+                None
+            }
+            // The feed's last word is no event of the stream: neither counted nor measured.
+            Kind::End => {
+                self.record.stats.has_ended = true;
+                Some(Ended::End)
+            }
+            _ => None,
         }
     }
 
@@ -158,23 +200,29 @@ where
 
     #[inline]
     fn report(&mut self, seq: u64, words: &[u64; 7]) {
-        match self.orders.on_report(words) {
-            Some(update) => {
-                let was_closed = self.risk.is_closed();
-                self.risk.on_update(&update);
-                self.strategy.on_update(&update);
-                if self.risk.is_closed() && !was_closed {
-                    self.notify(Notice::GateClosed { seq: self.record.stats.last_seq });
-                }
+        if let Some(update) = self.orders.on_report(words) {
+            let was_closed = self.risk.is_closed();
+            self.risk.on_update(&update);
+            self.strategy.on_update(&update);
+            if let Some(why) = self.risk.closed()
+                && !was_closed
+            {
+                self.gate_closed(why, self.last_cause());
             }
-            None => {
-                let stats = self.orders.stats();
-                if stats.unknown + stats.foreign == 1 {
-                    let client_id = Report::from_words(*words).client_id;
-                    self.notify(Notice::ForeignReport { seq, client_id });
-                }
+            if !update.is_unknown {
+                return;
             }
         }
+        let stats = self.orders.stats();
+        if stats.unknown + stats.foreign == 1 {
+            let client_id = Report::from_words(*words).client_id;
+            self.notify(Notice::ForeignReport { seq, client_id });
+        }
+    }
+
+    /// The last event that was taken: where no event of its own causes a request.
+    fn last_cause(&self) -> Cause {
+        Cause { epoch: self.input.epoch(), seq: self.record.stats.last_seq }
     }
 
     /// One small step of housekeeping.
@@ -184,7 +232,6 @@ where
         stamps: &mut T,
         terms: &Terms,
         course: &mut Course,
-        epoch: u64,
     ) -> Option<Ended> {
         let step = course.idle;
         match step & CLOCK_MASK {
@@ -193,12 +240,9 @@ where
                 if self.record.look(now) {
                     self.notice_gap(self.record.stats.last_seq);
                 }
-                self.watch_stop(
-                    terms,
-                    course,
-                    now,
-                    Cause { epoch, seq: self.record.stats.last_seq },
-                );
+                let cause = self.last_cause();
+                self.watch_stop(terms, course, now, cause);
+                self.retry_mass_cancel(cause);
                 let is_over = now >= course.deadline || course.signal >= PSEUDO_SIGNAL;
                 if course.signal != 0 && is_over {
                     return Some(Ended::Stopped(course.signal));
@@ -220,19 +264,23 @@ where
         None
     }
 
-    /// What the other side may not write on the rings of the orders.
+    /// The other side wrote on the rings of the orders what it may not.
+    #[inline]
+    pub(super) fn is_peer_foreign(&self) -> bool {
+        self.record.foreign_report_stamp != 0 || self.orders.outbox().peer_is_foreign()
+    }
+
+    /// The same, counted, as an end.
     #[inline]
     pub(super) fn foreign_peer(&mut self) -> Option<Ended> {
-        let stamp = self.record.foreign_report_stamp;
-        let ended = if stamp != 0 {
-            Ended::ForeignReport(stamp)
-        } else if self.orders.outbox().peer_is_foreign() {
-            Ended::ForeignPosition
-        } else {
+        if !self.is_peer_foreign() {
             return None;
-        };
+        }
         self.record.stats.foreign += 1;
-        Some(ended)
+        Some(match self.record.foreign_report_stamp {
+            0 => Ended::ForeignPosition,
+            stamp => Ended::ForeignReport(stamp),
+        })
     }
 
     /// Looks at the stop flag; the first time it is set the gate closes.
@@ -258,14 +306,30 @@ where
         course.deadline =
             now.saturating_add(self.record.clock().ticks_from_ns(terms.stop_grace_ns));
         self.record.set_phase(Phase::Stopping);
-        self.close_gate(cause, now);
+        self.risk.close(Closed::Stop);
+        self.gate_closed(Closed::Stop, cause);
     }
 
-    fn close_gate(&mut self, cause: Cause, now: u64) {
-        self.risk.close();
-        self.notify(Notice::GateClosed { seq: cause.seq });
-        if self.orders.open() > 0 && cause.seq > 0 {
-            self.order(&Order::mass_cancel(), Now { time: now, age: 0 }, cause);
+    /// Takes everything off, then tells. While draining the requests are halted, and the other
+    /// side takes everything off by itself.
+    #[cold]
+    #[inline(never)]
+    fn gate_closed(&mut self, why: Closed, cause: Cause) {
+        let seq = cause.seq;
+        if self.orders.open() > 0 && seq > 0 && !matches!(self.record.phase, Phase::Draining) {
+            // Rates matter no more: time 0 charges nothing.
+            let went = self.order(&Order::mass_cancel(), Now { time: 0, age: 0 }, cause);
+            self.tell_firsts(seq, went);
+        }
+        self.notify(Notice::GateClosed { seq, why });
+    }
+
+    /// A mass cancel that found the ring full goes first thing when there is room. A rate was not
+    /// charged for it, nor is it now: one message, late already.
+    #[inline]
+    pub(super) fn retry_mass_cancel(&mut self, cause: Cause) {
+        if let Some(client_id) = self.orders.retry_mass_cancel(cause) {
+            self.strategy.on_sent(&Order::mass_cancel(), client_id);
         }
     }
 

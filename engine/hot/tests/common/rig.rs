@@ -2,13 +2,13 @@
 
 use super::{Memory, wide};
 use ringbuf::HeapRb;
-use ringbuf::traits::{Consumer, Split};
+use ringbuf::traits::{Consumer, Producer, Split};
 use tickspin_host::clock::Clock;
 use tickspin_host::wait::Wait;
 use tickspin_hot::book::BookSize;
 use tickspin_hot::input::{Input, SliceInput};
 use tickspin_hot::notice::Notice;
-use tickspin_hot::orders::{Orders, OwnOrder, SliceOutbox, table_len};
+use tickspin_hot::orders::{Orders, Outbox, OwnOrder, SliceOutbox, table_len};
 use tickspin_hot::record::{COUNTERS, LoopStats, Recorder, STAGES};
 use tickspin_hot::risk::{Exposure, Limits, Risk};
 use tickspin_hot::spin::{Hot, Outcome, Terms, run};
@@ -84,11 +84,38 @@ impl Rig {
         strategy: S,
         stamps: &mut T,
     ) -> Left {
+        let mut slots = vec![[0; 7]; self.request_slots];
+        let (notices, mut heard) = HeapRb::<Notice>::new(self.notice_slots).split();
+        let (mut requests, mut is_open) = (Vec::new(), false);
+        let left = self.run_on(
+            (SliceOutbox::new(&mut slots), notices),
+            (input, reports),
+            strategy,
+            stamps,
+            |outbox| {
+                let published = outbox.published().iter();
+                requests = published.map(|&words| Request::from_words(words)).collect();
+                is_open = outbox.is_open();
+            },
+        );
+        Left { requests, is_open, notices: heard.pop_iter().collect(), ..left }
+    }
+
+    /// The same with a way out and a queue of the test's own, which it looks at itself.
+    pub(crate) fn run_on<I: Input, R: Input, S: Strategy, T: Stamps, O: Outbox, N>(
+        &self,
+        (outbox, notices): (O, N),
+        (input, reports): (I, R),
+        strategy: S,
+        stamps: &mut T,
+        look: impl FnOnce(&O),
+    ) -> Left
+    where
+        N: Producer<Item = Notice>,
+    {
         let mut memory = Memory::new(BookSize { instruments: 8, orders: 4_096, levels: 4_096 });
         let mut exposures = [Exposure::default(); 8];
-        let mut slots = vec![[0; 7]; self.request_slots];
         let mut own = vec![OwnOrder::default(); table_len(1_024)];
-        let (notices, mut heard) = HeapRb::<Notice>::new(self.notice_slots).split();
         let counters = CounterSegment::create("engine", &COUNTERS).expect("a segment");
         let peer = PeerCounters::attach(counters.share().to_received().expect("a descriptor"))
             .expect("our own segment");
@@ -101,19 +128,19 @@ impl Rig {
             book: memory.book(),
             strategy,
             risk: Risk::new(self.limits, &mut exposures).expect("limits"),
-            orders: Orders::new(SliceOutbox::new(&mut slots), &mut own),
+            orders: Orders::new(outbox, &mut own),
             record: Recorder::new(writer, counters.writer(), clock),
             notices,
         };
         let outcome = run(&mut hot, stamps, &mut NoWait, &self.terms);
-        let outbox = hot.orders.outbox();
+        look(hot.orders.outbox());
         let reader = tallies.reader();
         Left {
             outcome,
             stats: hot.record.stats,
-            requests: outbox.published().iter().map(|&words| Request::from_words(words)).collect(),
-            is_open: outbox.is_open(),
-            notices: heard.pop_iter().collect(),
+            requests: Vec::new(),
+            is_open: false,
+            notices: Vec::new(),
             counters: peer,
             tallies: (0..STAGES.len())
                 .map(|at| {
