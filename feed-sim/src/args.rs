@@ -22,8 +22,15 @@ pub struct Args {
 /// Where the ticks come from.
 #[derive(Debug, Subcommand)]
 pub enum SourceArgs {
-    /// A synthetic market: seeded, same seed same bytes
-    Synth(Flags),
+    /// A synthetic market, seeded, same seed same bytes; with --format a file instead of a run
+    Synth {
+        /// A file instead of a run
+        #[command(flatten)]
+        day: DayArgs,
+        /// Everything else
+        #[command(flatten)]
+        flags: Flags,
+    },
     /// A recorded ITCH 5.0 BinaryFILE, plain or gzip
     Replay {
         /// The recording
@@ -39,7 +46,16 @@ impl SourceArgs {
     #[must_use]
     pub fn flags(&self) -> &Flags {
         match self {
-            SourceArgs::Synth(flags) | SourceArgs::Replay { flags, .. } => flags,
+            SourceArgs::Synth { flags, .. } | SourceArgs::Replay { flags, .. } => flags,
+        }
+    }
+
+    /// What to make a file of, where no run is wished.
+    #[must_use]
+    pub fn day(&self) -> Option<&DayArgs> {
+        match self {
+            SourceArgs::Synth { day, .. } if day.format.is_some() => Some(day),
+            _ => None,
         }
     }
 
@@ -47,14 +63,33 @@ impl SourceArgs {
     #[must_use]
     pub fn file(&self) -> Option<&PathBuf> {
         match self {
-            SourceArgs::Synth(_) => None,
+            SourceArgs::Synth { .. } => None,
             SourceArgs::Replay { file, .. } => Some(file),
         }
     }
 }
 
-/// What both sources understand.
+/// A synthetic day as a file.
 #[derive(Debug, Default, ClapArgs)]
+pub struct DayArgs {
+    /// Write a whole day in this format to -o FILE, with --messages, --seed, --instruments
+    #[arg(long, value_enum, requires = "messages")]
+    pub format: Option<DayFormat>,
+
+    /// With --format: messages of the day
+    #[arg(long, value_name = "N", requires = "format", value_parser = clap::value_parser!(u64).range(1..))]
+    pub messages: Option<u64>,
+}
+
+/// What a synthetic day is written as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DayFormat {
+    /// Nasdaq ITCH 5.0 in BinaryFILE framing.
+    Itch50,
+}
+
+/// What both sources understand.
+#[derive(Clone, Debug, Default, PartialEq, ClapArgs)]
 pub struct Flags {
     /// Name of the run: the engine with the same name is the peer [default: default]
     #[arg(long, value_name = "NAME")]

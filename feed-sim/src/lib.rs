@@ -26,6 +26,9 @@ pub mod pace; // the open-loop schedule
 pub mod sink;
 pub mod source; // the next event, when it is due, the touch after it // into the ring
 
+// What is made instead of sent.
+pub mod day; // a synthetic ITCH day, as a file
+
 // What comes back.
 pub mod exchange; // requests in, reports out
 

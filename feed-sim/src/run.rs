@@ -12,6 +12,7 @@
 use crate::ahead::{Ahead, Limits};
 use crate::args::{Args, Flags, SourceArgs};
 use crate::config::Config;
+use crate::day;
 use crate::ending::Ending;
 use crate::error::{SimError, exit};
 use crate::exchange::{Exchange, Session};
@@ -59,6 +60,9 @@ pub fn main(args: &Args) -> Result<u8, SimError> {
         return Err(SimError::Usage(line.to_owned()));
     };
     let flags = source.flags();
+    if let Some(day) = source.day() {
+        return day::file::main(day, flags);
+    }
     let (config, text) = Config::load(flags)?;
     let plan = Plan::settle(&config)?;
     if flags.print_config {
