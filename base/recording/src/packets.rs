@@ -183,7 +183,10 @@ impl PacketFile {
         let known = self.flows.get(&line).copied();
         let feed = known.or_else(|| {
             let verdicts = self.feeds.iter().map(|feed| feed.judge(payload));
-            let (at, verdict) = verdicts.enumerate().find(|&(_, v)| v != Verdict::No)?;
+            let (at, verdict) = verdicts.enumerate().max_by_key(|&(_, verdict)| verdict)?;
+            if verdict == Verdict::No {
+                return None;
+            }
             if verdict == Verdict::Yes && self.flows.len() < FLOWS {
                 self.flows.insert(line, at);
             }
@@ -238,8 +241,8 @@ impl PacketFile {
         };
         self.capture_ns = delivery.capture_ns;
         let (fresh, facts, symbols) = (&mut self.fresh, &mut self.facts, &mut self.symbols);
-        let (capture_ns, session) = (delivery.capture_ns, delivery.session);
-        feed.translate(message, &mut Sink { events: fresh, facts, symbols, session, capture_ns });
+        let session = delivery.session;
+        feed.translate(message, &mut Sink { events: fresh, facts, symbols, session });
         if let Some(first) = self.fresh.front() {
             let exchange_ns = first.exchange_ns;
             self.stop_waiting(exchange_ns);

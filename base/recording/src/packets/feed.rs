@@ -6,14 +6,14 @@ use std::collections::VecDeque;
 use tickspin_wire::Event;
 
 /// Whether a payload is of a protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Verdict {
-    /// It is, by its messages: so are all packets of its line.
-    Yes,
-    /// It can be; it has no message that would tell.
-    Perhaps,
     /// It is not.
     No,
+    /// It can be; it has no message that would tell.
+    Perhaps,
+    /// It is, by its messages: so are all packets of its line.
+    Yes,
 }
 
 /// A session protocol and the messages in it. Stands for all sessions of a file; each message is given
@@ -55,13 +55,11 @@ pub(crate) trait PacketFeed: Send {
 pub(crate) struct Sink<'a> {
     /// They are handed out in this order, with the position of the message.
     pub(crate) events: &'a mut VecDeque<Event>,
-    /// For [`Facts::at`], [`Facts::latency`] and [`Facts::skip`]; messages and types are counted by
-    /// [`PacketFeed::add_facts`].
+    /// For [`Facts::at`] and [`Facts::skip`]; messages and types are counted by
+    /// [`PacketFeed::add_facts`], latencies by the file.
     pub(crate) facts: &'a mut Facts,
     /// For names and numbers.
     pub(crate) symbols: &'a mut Symbols,
     /// Whose message it is.
     pub(crate) session: SessionId,
-    /// When the packet was captured, ns since the Unix epoch.
-    pub(crate) capture_ns: Option<i64>,
 }
