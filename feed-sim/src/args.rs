@@ -31,10 +31,11 @@ pub enum SourceArgs {
         #[command(flatten)]
         flags: Flags,
     },
-    /// A recorded ITCH 5.0 BinaryFILE, plain or gzip
+    /// Recordings of any format we know, found by what they contain; several merged by venue time
     Replay {
-        /// The recording
-        file: PathBuf,
+        /// The recordings
+        #[arg(value_name = "FILE", required = true)]
+        files: Vec<PathBuf>,
         /// Everything else
         #[command(flatten)]
         flags: Flags,
@@ -59,12 +60,12 @@ impl SourceArgs {
         }
     }
 
-    /// The recording, for a replay.
+    /// The recordings, for a replay.
     #[must_use]
-    pub fn file(&self) -> Option<&PathBuf> {
+    pub fn files(&self) -> Option<&[PathBuf]> {
         match self {
             SourceArgs::Synth { .. } => None,
-            SourceArgs::Replay { file, .. } => Some(file),
+            SourceArgs::Replay { files, .. } => Some(files),
         }
     }
 }
@@ -111,9 +112,21 @@ pub struct Flags {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(1..))]
     pub count: Option<i64>,
 
-    /// Replay: send what lies before this venue time at once and unmeasured (HH:MM[:SS[.f]] or ns)
-    #[arg(long, value_name = "TIME")]
+    /// Replay: send what lies before at once and unmeasured: HH:MM[:SS[.f]], a date, ns, or #MESSAGE
+    #[arg(long, value_name = "PLACE")]
     pub from: Option<String>,
+
+    /// Replay: end before this place, written as for --from
+    #[arg(long, value_name = "PLACE")]
+    pub to: Option<String>,
+
+    /// Replay: only these instruments, by name
+    #[arg(long, value_name = "A,B,…", value_delimiter = ',')]
+    pub symbols: Vec<String>,
+
+    /// Replay: the files are parts of one recording, not markets of their own
+    #[arg(long)]
+    pub parts: bool,
 
     /// Replay: begin again at the end of the file
     #[arg(long = "loop")]
@@ -135,7 +148,7 @@ pub struct Flags {
     #[arg(long, value_name = "SHARE,LENGTH", value_delimiter = ',', num_args = 1)]
     pub burst: Vec<f64>,
 
-    /// Events prepared ahead of their time
+    /// Events prepared ahead of their time; the rest is decoded by a thread of its own
     #[arg(long, value_name = "N")]
     pub ahead: Option<u32>,
 

@@ -9,7 +9,7 @@ use crate::error::SimError;
 use crate::layers::Layers;
 use crate::pace::Speed;
 use crate::source::synth::Bursts;
-use crate::times::{FROM_RULE, TIME_RULE, time, venue_time};
+use crate::times::{PLACE_RULE, Place, TIME_RULE, time};
 use serde::Deserialize;
 use std::time::Duration;
 use tickspin_ring::rendezvous::check_name;
@@ -37,6 +37,9 @@ struct Keys {
     duration: String,
     count: u64,
     from: Value,
+    to: Value,
+    symbols: Vec<String>,
+    parts: bool,
     #[serde(rename = "loop")]
     repeats: bool,
     warm_up: u64,
@@ -44,7 +47,7 @@ struct Keys {
     instruments: u16,
     burst_share: f64,
     burst_length: f64,
-    ahead: u32,
+    ahead: Value,
     policy: PolicyKey,
     lockstep: bool,
     ring_slots: u32,
@@ -80,8 +83,14 @@ pub struct Config {
     pub duration: Option<Duration>,
     /// Most events.
     pub count: Option<u64>,
-    /// Venue time before which nothing is paced, ns.
-    pub from_ns: Option<u64>,
+    /// Place of a recording before which nothing is paced.
+    pub from: Option<Place>,
+    /// Place of a recording before which it ends.
+    pub to: Option<Place>,
+    /// Names of the instruments that pass; empty: all.
+    pub symbols: Vec<String>,
+    /// The files are parts of one recording.
+    pub are_parts: bool,
     /// Begin again at the end.
     pub is_loop: bool,
     /// Events from the first that are not measured.
@@ -92,8 +101,8 @@ pub struct Config {
     pub instruments: u16,
     /// Of the synthetic market.
     pub bursts: Option<Bursts>,
-    /// Most events prepared ahead.
-    pub ahead: u32,
+    /// Most events prepared ahead; `None`: as the plan has it.
+    pub ahead: Option<u32>,
     /// What to do when the ring is full.
     pub policy: PolicyName,
     /// One event at a time.
@@ -151,19 +160,22 @@ impl Config {
             (_, Some(times)) if (0.01..=1000.0).contains(&times) => Ok(Speed::Times(times)),
             _ => Err(SimError::key("speed", layers.origin("speed"), "0.01 to 1000, or \"max\"")),
         }?;
-        let from_ns = match &keys.from {
-            Value::String(word) if word == "none" => Ok(None),
-            Value::String(text) => venue_time(text).map(Some),
-            Value::Integer(ns) => u64::try_from(*ns).map(Some).map_err(|_| FROM_RULE),
-            _ => Err(FROM_RULE),
-        }
-        .map_err(|rule| SimError::key("from", layers.origin("from"), rule))?;
+        let place = |key: &str, value: &Value| {
+            place(value).map_err(|rule| SimError::key(key, layers.origin(key), rule))
+        };
+        let (from, to) = (place("from", &keys.from)?, place("to", &keys.to)?);
+        check("symbols", !keys.symbols.iter().any(String::is_empty), "names, none of them empty")?;
         check("seed", i64::try_from(keys.seed).is_ok(), "0 to 2^63 - 1")?;
         check("instruments", (1..=4_096).contains(&keys.instruments), "1 to 4,096")?;
         check("burst_share", (0.0..=0.95).contains(&keys.burst_share), "0 to 0.95")?;
         check("burst_length", (1.0..=1e6).contains(&keys.burst_length), "1 to 1e6")?;
         let is_size = |n: u32, most: u32| n.is_power_of_two() && (2..=most).contains(&n);
-        check("ahead", is_size(keys.ahead, 1 << 26), "a power of two, 2 to 2^26")?;
+        let ahead = match &keys.ahead {
+            Value::String(word) if word == "auto" => None,
+            value => Some(value.as_integer().and_then(|n| u32::try_from(n).ok()).unwrap_or(0)),
+        };
+        let is_ahead = ahead.is_none_or(|ahead| is_size(ahead, 1 << 26));
+        check("ahead", is_ahead, "a power of two, 2 to 2^26, or \"auto\"")?;
         check("ring_slots", is_size(keys.ring_slots, 1 << 24), "a power of two, 2 to 2^24")?;
         // With two slots a consumer shows its position with each slot it releases, which is before
         // its turn is over.
@@ -191,14 +203,17 @@ impl Config {
             speed,
             duration: parsed("duration", time(&keys.duration))?,
             count: (keys.count > 0).then_some(keys.count),
-            from_ns,
+            from,
+            to,
+            symbols: keys.symbols,
+            are_parts: keys.parts,
             is_loop: keys.repeats,
             warm_up: keys.warm_up,
             seed: keys.seed,
             instruments: keys.instruments,
             bursts: (keys.burst_share > 0.0)
                 .then_some(Bursts { share: keys.burst_share, length: keys.burst_length }),
-            ahead: keys.ahead,
+            ahead,
             policy,
             is_lockstep: keys.lockstep,
             ring_slots: keys.ring_slots,
@@ -245,6 +260,18 @@ fn typed(layers: &Layers) -> Result<Keys, SimError> {
     Err(SimError::key("configuration", "all layers", line(&error)))
 }
 
+fn place(value: &Value) -> Result<Option<Place>, &'static str> {
+    match value {
+        Value::String(word) if word == "none" => Ok(None),
+        Value::String(text) => Place::parse(text).map(Some),
+        Value::Datetime(date) => Place::parse(&date.to_string()).map(Some),
+        Value::Integer(ns) => {
+            u64::try_from(*ns).map(|ns| Some(Place::Ns(ns))).map_err(|_| PLACE_RULE)
+        }
+        _ => Err(PLACE_RULE),
+    }
+}
+
 fn number(value: &Value) -> Option<f64> {
     value.as_float().or_else(|| value.as_integer().map(|whole| whole as f64))
 }
@@ -275,6 +302,7 @@ fn cold_cores(value: &Value, origin: &str) -> Result<Option<Vec<usize>>, SimErro
 #[cfg(test)]
 mod tests {
     use super::*;
+    use toml::Table;
 
     fn with(key: &str, value: impl Into<Value>) -> Result<Config, SimError> {
         let mut layers = Layers::compiled_in();
@@ -286,7 +314,7 @@ mod tests {
     fn the_compiled_in_default_is_valid() {
         let config = Config::checked(&Layers::compiled_in()).unwrap();
         assert_eq!((config.rate, config.speed), (None, Speed::Times(1.0)));
-        assert_eq!((config.duration, config.count, config.from_ns), (None, None, None));
+        assert_eq!((config.duration, config.count, config.from), (None, None, None));
         assert_eq!(config.policy_name(), "wait");
     }
 
@@ -301,9 +329,12 @@ mod tests {
             ("duration", Value::from("5")),
             ("count", Value::from(-1)),
             ("from", Value::from("9:30")),
+            ("to", Value::from("#")),
+            ("to", Value::from(-1)),
             ("instruments", Value::from(0)),
             ("burst_share", Value::from(1.0)),
             ("ahead", Value::from(1_000)),
+            ("ahead", Value::from("some")),
             ("ring_slots", Value::from(1)),
             ("policy", Value::from("overwrite")),
             ("core", Value::from("first")),
@@ -341,8 +372,21 @@ mod tests {
     }
 
     #[test]
-    fn from_is_a_time_or_nanoseconds() {
-        assert_eq!(with("from", 7).unwrap().from_ns, Some(7));
-        assert_eq!(with("from", "00:00:01").unwrap().from_ns, Some(1_000_000_000));
+    fn places_are_times_dates_nanoseconds_or_messages() {
+        assert_eq!(with("from", 7).unwrap().from, Some(Place::Ns(7)));
+        let second = Some(Place::TimeOfDay(1_000_000_000));
+        assert_eq!(with("from", "00:00:01").unwrap().from, second);
+        assert_eq!(with("to", "#5").unwrap().to, Some(Place::Index(5)));
+        let date: Table = toml::from_str("to = 1970-01-01T00:00:01Z").unwrap();
+        let to = with("to", date["to"].clone()).unwrap().to;
+        assert_eq!(to, Some(Place::Date(1_000_000_000)));
+    }
+
+    #[test]
+    fn symbols_are_names() {
+        let symbols = with("symbols", vec!["AAPL", "MSFT"]).unwrap().symbols;
+        assert_eq!(symbols, ["AAPL", "MSFT"]);
+        assert!(with("symbols", vec![""]).is_err());
+        assert!(with("symbols", 5).is_err());
     }
 }

@@ -95,6 +95,7 @@ mod tests {
     use crate::exchange::SessionStats;
     use crate::sink::ring::SinkStats;
     use crate::source::SourceFacts;
+    use tickspin_results::PaceCounts;
 
     fn outcome(ended: Ended, is_drained: bool) -> Outcome {
         Outcome {
@@ -105,7 +106,10 @@ mod tests {
             source: SourceFacts::default(),
             full_turns: 0,
             stalled: 0,
-            read_late: 0,
+            decoded_beside: 0,
+            starved_turns: 0,
+            pace: PaceCounts::default(),
+            schedule_rate: None,
             measured: None,
             turns: 0,
             largest_gap_ns: 0,

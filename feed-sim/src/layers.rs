@@ -100,13 +100,17 @@ impl Layers {
             let rule = "two numbers, SHARE,LENGTH as in 0.2,100";
             return Err(SimError::key("burst", "flag --burst", rule));
         }
-        let flags: [(&str, Option<Value>, &str); 24] = [
+        let symbols: Vec<Value> = flags.symbols.iter().cloned().map(Value::String).collect();
+        let flags: [(&str, Option<Value>, &str); 27] = [
             ("name", text(&flags.name), "--name"),
             ("rate", flags.rate.map(Value::Float), "--rate"),
             ("speed", flags.speed.as_deref().map(bare_value), "--speed"),
             ("duration", text(&flags.duration), "--duration"),
             ("count", whole(flags.count), "--count"),
-            ("from", flags.from.as_deref().map(time_value), "--from"),
+            ("from", flags.from.as_deref().map(place_value), "--from"),
+            ("to", flags.to.as_deref().map(place_value), "--to"),
+            ("symbols", (!symbols.is_empty()).then_some(Value::Array(symbols)), "--symbols"),
+            ("parts", yes(flags.parts), "--parts"),
             ("loop", yes(flags.repeats), "--loop"),
             ("seed", whole(flags.seed), "--seed"),
             ("warm_up", whole(flags.warm_up), "--warm-up"),
@@ -180,8 +184,8 @@ fn bare_value(text: &str) -> Value {
         .unwrap_or_else(|| Value::String(text.to_owned()))
 }
 
-/// `--from`: a number of nanoseconds, or text.
-fn time_value(text: &str) -> Value {
+/// `--from`, `--to`: a number of nanoseconds, or text.
+fn place_value(text: &str) -> Value {
     text.parse().map_or_else(|_| Value::String(text.to_owned()), Value::Integer)
 }
 

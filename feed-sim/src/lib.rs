@@ -7,10 +7,11 @@
 //!                           └───► report: feed.json, feed.hlog, *.hgrm, the table
 //! ```
 //!
-//! Two threads. The pinned one ([`spin`]) decides when each event leaves and is the exchange end of
-//! the order ring; between armed and disarmed it makes no system call and allocates nothing, as
-//! long as the stream was prepared ahead and it need not yield. The main one wakes at most ten
-//! times a second. Everything but [`spin`] and what it calls is cold.
+//! Two threads, or three. The pinned one ([`spin`]) decides when each event leaves and is the
+//! exchange end of the order ring; between armed and disarmed it makes no system call and allocates
+//! nothing, as long as it need not yield. The main one wakes at most ten times a second, and so does
+//! the [`decoder`] of a recording that is too long to be prepared as a whole, while it is ahead.
+//! Everything but [`spin`] and what it calls is cold.
 #![forbid(unsafe_code)]
 
 // What was asked for, and what it comes to.
@@ -22,6 +23,7 @@ pub mod times; // lengths and times of day as people write them
 
 // What is sent, and when.
 pub mod ahead; // prepared before its time
+pub mod decoder; // a thread that prepares what does not fit
 pub mod pace; // the open-loop schedule
 pub mod sink;
 pub mod source; // the next event, when it is due, the touch after it // into the ring

@@ -3,11 +3,19 @@
 //! A feed started alone does not know where its engine is pinned; it assumes the plan that the
 //! engine, started alone on the same machine, would make ([`tickspin_host::cpu::plan`]).
 
+use crate::ahead::{Prepared, Room};
 use crate::config::{Config, WaitingWish};
 use crate::error::SimError;
 use crate::pace::Speed;
 use tickspin_host::cpu::{self, CorePlan, CpuError};
+use tickspin_host::facts::Facts;
 use tickspin_results::table::grouped;
+
+/// Events prepared ahead that nobody gave another number.
+const AHEAD: usize = 1 << 20;
+/// The same of a recording whose decoder would have no core but the pinned one's: 80 s at 100,000
+/// a second, 640 MiB, three seconds of decoding before the start.
+const AHEAD_SHARED: usize = 1 << 23;
 
 /// What an idle turn of the pinned loop does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +48,8 @@ pub struct Plan {
     pub waiting: Waiting,
     /// SCHED_FIFO priority, where wished and allowed.
     pub fifo: Option<u8>,
+    /// Events prepared before the start.
+    pub room: Room,
     /// Why these cores.
     pub why: String,
     /// What a reader of the results must know.
@@ -71,7 +81,18 @@ impl Plan {
             WaitingWish::Auto | WaitingWish::Spin => Waiting::Spin,
         };
         let (core, fifo, why) = (cores.feed, config.fifo, cores.why);
-        Ok(Plan { core, cold, waiting, fifo, why, notes })
+        let room = match config.ahead {
+            Some(ahead) => Room::of(ahead as usize),
+            None if cold.iter().any(|&one| one != core) => Room::of(AHEAD),
+            None => Room { light: AHEAD, most: shared_room(Facts::read().memory_bytes) },
+        };
+        Ok(Plan { core, cold, waiting, fifo, room, why, notes })
+    }
+
+    /// Cold threads have no core but the pinned one's.
+    #[must_use]
+    pub fn shares_core(&self) -> bool {
+        self.cold.iter().all(|&cold| cold == self.core)
     }
 
     /// The plan as text, each line behind `lead`.
@@ -93,6 +114,20 @@ impl Plan {
                 format!("tickspin-feed on core {}, {}, {priority}", self.core, self.waiting.name()),
             ),
             ("cold", format!("main on {:?}, at most ten wakes a second", self.cold)),
+            (
+                "ahead",
+                format!(
+                    "{} events prepared before the start; what a recording has beyond is decoded \
+                     on {:?}{}",
+                    grouped(self.room.most as u64),
+                    self.cold,
+                    if self.shares_core() {
+                        ", the pinned core: the certificate counts those gaps as our own"
+                    } else {
+                        ""
+                    }
+                ),
+            ),
             ("cores", self.why.clone()),
             (
                 "rings",
@@ -106,6 +141,13 @@ impl Plan {
         lines.extend(self.notes.iter().map(|note| ("note", note.clone())));
         lines.iter().map(|(name, line)| format!("{lead}{name:<7} {line}\n")).collect()
     }
+}
+
+/// A quarter of the memory at most.
+fn shared_room(memory_bytes: u64) -> usize {
+    let fits = usize::try_from(memory_bytes / 4).unwrap_or(usize::MAX) / size_of::<Prepared>();
+    let is_room = |room: &usize| *room <= fits;
+    (AHEAD.ilog2()..=AHEAD_SHARED.ilog2()).rev().map(|lg| 1 << lg).find(is_room).unwrap_or(AHEAD)
 }
 
 /// Our core and the engine's. A wished core of ours leaves the engine the best of the others.
@@ -138,5 +180,15 @@ mod tests {
         let flags = Flags { core: Some(4_000), ..Flags::default() };
         let error = Plan::settle(&Config::load(&flags).unwrap().0).unwrap_err();
         assert_eq!(error.exit_code(), 4, "{error}");
+    }
+
+    #[test]
+    fn where_the_decoder_has_no_core_most_is_prepared_before_the_start_as_far_as_memory_goes() {
+        assert_eq!(shared_room(64 << 30), AHEAD_SHARED);
+        assert_eq!(shared_room(2 << 30), AHEAD_SHARED / 2);
+        assert_eq!(shared_room(0), AHEAD);
+        let flags = Flags { ahead: Some(64), ..Flags::default() };
+        let plan = Plan::settle(&Config::load(&flags).unwrap().0).unwrap();
+        assert_eq!(plan.room, Room::of(64));
     }
 }

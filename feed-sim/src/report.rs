@@ -12,7 +12,7 @@ use tickspin_host::clock::Clock;
 use tickspin_results::out::{OutDir, OutError};
 use tickspin_results::summary::{ClockPart, NotHeld, Rate, SCHEMA, Usage};
 use tickspin_results::table::{grouped, latency};
-use tickspin_results::{FeedPart, Histogram, Stage, hgrm};
+use tickspin_results::{Certificate, FeedPart, Histogram, Stage, hgrm};
 
 /// The part of the summary.
 pub const JSON: &str = "feed.json";
@@ -124,6 +124,8 @@ pub fn part(
     let measured = sink.published - sink.warm_up;
     let achieved =
         (measured > 1 && measured_ns > 0).then(|| (measured - 1) as f64 * 1e9 / measured_ns as f64);
+    let certificate =
+        Certificate::of(&outcome.pace, facts.target().or(outcome.schedule_rate), achieved);
     let named = || TALLIES.iter().map(|&name| name.to_owned()).zip(totals);
     let latency_ns: BTreeMap<_, _> =
         named().map(|(name, total)| (name, total.percentiles())).collect();
@@ -146,6 +148,9 @@ pub fn part(
         skipped: source.skipped,
         truncated,
         full_turns: outcome.full_turns,
+        starved_turns: outcome.starved_turns,
+        certificate,
+        recording: source.recording.clone(),
         requests: session.requests,
         foreign: session.foreign,
         // A replacement stands as an acknowledged order does.
@@ -223,6 +228,9 @@ pub fn table(part: &FeedPart) -> String {
             grouped(part.skipped)
         ),
     );
+    if let Some(certificate) = &part.certificate {
+        certificate.lines().into_iter().for_each(|text| line("pace", text));
+    }
     let rate = |rate: Option<f64>| rate.map_or("-".to_owned(), |rate| grouped(rate as u64));
     line(
         "rate",

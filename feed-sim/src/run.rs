@@ -9,9 +9,10 @@
 //! Whatever fails before the engine is met leaves nothing behind; whatever ends the run afterwards
 //! leaves all files.
 
-use crate::ahead::{Ahead, Limits};
+use crate::ahead::{Ahead, Limits, Preparer, Room};
 use crate::args::{Args, Flags, SourceArgs};
 use crate::config::Config;
+use crate::control::Control;
 use crate::day;
 use crate::ending::Ending;
 use crate::error::{SimError, exit};
@@ -32,14 +33,17 @@ use crate::spin::{Mode, Outcome, Spinner};
 use crate::status::{Counter, Phase};
 use crate::watch::Watch;
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 use tickspin_host::clock::{self, Clock};
 use tickspin_host::cpu;
 use tickspin_host::memory::{self, MemoryError};
 use tickspin_host::process;
+use tickspin_recording::Relation;
 use tickspin_results::out::{OutDir, default_folder};
 use tickspin_results::summary::Usage;
+use tickspin_results::table::grouped;
 use tickspin_ring::rendezvous::{Listener, Role, RuntimeDir};
 use tickspin_wire::order::Reason;
 
@@ -66,14 +70,17 @@ pub fn main(args: &Args) -> Result<u8, SimError> {
     let (config, text) = Config::load(flags)?;
     let plan = Plan::settle(&config)?;
     if flags.print_config {
-        let name =
-            source.file().map_or("synthetic market".into(), |file| file.display().to_string());
+        let names = |files: &[PathBuf]| {
+            let names: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+            names.join(" + ")
+        };
+        let name = source.files().map_or("synthetic market".into(), names);
         print(&format!("{text}\n{}", plan.text(&config, &name, "# ")))?;
         return Ok(exit::OK);
     }
     process::catch_stop_signals();
-    let is_synth = source.file().is_none();
-    let source = open(source, &config)?;
+    let is_synth = source.files().is_none();
+    let source = open(source, &config, plan.room)?;
     let folder =
         flags.out.clone().unwrap_or_else(|| default_folder(&config.name, SystemTime::now()));
     let out = OutDir::create(&folder)?;
@@ -92,22 +99,31 @@ pub fn main(args: &Args) -> Result<u8, SimError> {
 ///
 /// # Errors
 /// A file that is missing, empty, foreign or unreadable; keys that do not belong to the source.
-pub fn open(args: &SourceArgs, config: &Config) -> Result<Source, SimError> {
-    if let Some(file) = args.file() {
+pub fn open(args: &SourceArgs, config: &Config, room: Room) -> Result<Source, SimError> {
+    if let Some(files) = args.files() {
+        let relation = if config.are_parts { Relation::Parts } else { Relation::Separate };
         let spec = ReplaySpec {
-            from_ns: config.from_ns,
+            from: config.from,
+            to: config.to,
+            symbols: config.symbols.clone(),
+            relation,
             rate: config.rate,
             is_loop: config.is_loop,
-            keep_max: config.ahead as usize,
+            keep_max: room.most,
         };
-        return Ok(Source::Replay(Box::new(Replay::open(file, spec)?)));
+        return Ok(Source::Replay(Box::new(Replay::open(files, spec)?)));
     }
-    let only = "only for replay FILE: a synthetic market has no such time and no end";
-    if config.from_ns.is_some() {
-        return Err(SimError::key("from", "synth", only));
-    }
-    if config.is_loop {
-        return Err(SimError::key("loop", "synth", only));
+    let only = "only for replay FILE: a synthetic market has no such place, no names, no end";
+    for (key, is_set) in [
+        ("from", config.from.is_some()),
+        ("to", config.to.is_some()),
+        ("symbols", !config.symbols.is_empty()),
+        ("parts", config.are_parts),
+        ("loop", config.is_loop),
+    ] {
+        if is_set {
+            return Err(SimError::key(key, "synth", only));
+        }
     }
     let spec = SynthSpec {
         seed: config.seed,
@@ -118,18 +134,25 @@ pub fn open(args: &SourceArgs, config: &Config) -> Result<Source, SimError> {
     Ok(Source::Synth(Box::new(Synth::new(spec))))
 }
 
-/// Fills the queue of events.
+/// Fills the queue of events; what it has no room for is decoded beside the run.
 ///
 /// # Errors
-/// The source's, before it has given anything.
-pub fn prepare(config: &Config, source: Source, clock: &Clock) -> Result<Ahead, SimError> {
+/// The source's, before it has given anything; no thread is to be had.
+pub fn prepare(
+    config: &Config,
+    room: Room,
+    source: Source,
+    clock: &Clock,
+    control: &Arc<Control>,
+) -> Result<Ahead, SimError> {
     let is_max = config.speed == Speed::Max;
     let duration_ticks = config.duration.filter(|_| !is_max).map(|time| ticks_of(clock, time));
     let limits = Limits { count: config.count, duration_ticks, warm_up: config.warm_up };
     // A stream that is known to be short needs no larger queue.
-    let most = config.count.map_or(u64::MAX, |count| count.saturating_add(1));
-    let capacity = u64::from(config.ahead).min(most) as usize;
-    Ahead::new(source, Scale::new(*clock, config.speed), limits, capacity)
+    let most = config.count.map_or(usize::MAX, |count| count.try_into().unwrap_or(usize::MAX));
+    let room = Room { light: room.light.min(most), most: room.most.min(most) };
+    let preparer = Preparer::new(source, Scale::new(*clock, config.speed), limits);
+    Ahead::new(preparer, room)?.decode_beside(control)
 }
 
 fn run(
@@ -158,7 +181,11 @@ fn run(
         epoch: ours.epoch(),
         is_synth,
     };
-    let ahead = prepare(config, source, &clock)?;
+    let control = Arc::new(Control::default());
+    if plan.shares_core() {
+        control.share_core();
+    }
+    let ahead = prepare(config, plan.room, source, &clock, &control)?;
     let comments = facts.comments(&ahead.facts().line);
     ours.status.set(Counter::TargetCount, ahead.total().unwrap_or(0));
     let session = Session::new(facts.epoch, config.ring_slots, config.open_orders)
@@ -169,7 +196,7 @@ fn run(
 
     let offer = ours.offer();
     let listener = Listener::bind(&claim, env!("TICKSPIN_BUILD")).map_err(named)?;
-    let mut main = Main { config, offer, listener, control: Arc::default() };
+    let mut main = Main { config, offer, listener, control };
     let armed_by = Instant::now() + config.wait_peer;
     let received = main.wait_for_engine(armed_by)?;
     let reader = ours.reader.clone();
@@ -199,7 +226,7 @@ fn run(
     };
     let (totals, log_failed) = keep.finish();
     let ending = Ending::of(&mut outcome, process::stop_signal(), has_died);
-    notes.extend(noteworthy(&outcome));
+    notes.extend(noteworthy(&outcome, plan));
     let words = (ending.to_string(), ending.truncated());
     let usage = Usage { largest_gap_ns: outcome.largest_gap_ns, ..usage };
     let part = report::part(&facts, &outcome, usage, &totals, words, notes);
@@ -260,13 +287,29 @@ fn got(config: &Config, plan: &Plan, ours: &Ours) -> Result<Vec<String>, SimErro
 }
 
 /// What a reader of the results must know of how it went.
-fn noteworthy(outcome: &Outcome) -> Vec<String> {
+fn noteworthy(outcome: &Outcome, plan: &Plan) -> Vec<String> {
     let mut notes = Vec::new();
-    if outcome.read_late > 0 {
+    if let Some(recording) = &outcome.source.recording {
+        notes.extend(recording.notes());
+    }
+    notes.extend(outcome.source.notes.iter().cloned());
+    if outcome.decoded_beside > 0 {
+        let shared = if plan.shares_core() {
+            ", the pinned one: its bursts are gaps of our own in the schedule; give a larger --ahead"
+        } else {
+            ""
+        };
         notes.push(format!(
-            "{} events were read from the file while the run was on: the pinned thread allocated \
-             and made system calls in gaps of the schedule; give a larger --ahead",
-            outcome.read_late
+            "{} events were decoded while the run was on, by a thread on cores {:?}{shared}",
+            grouped(outcome.decoded_beside),
+            plan.cold
+        ));
+    }
+    if outcome.starved_turns > 0 {
+        notes.push(format!(
+            "the decoding thread fell behind: {} turns found nothing prepared, and schedule_lag says \
+             for how long; give a larger --ahead, a lower rate or speed, or an unpacked file",
+            grouped(outcome.starved_turns)
         ));
     }
     if outcome.sink.gaps > 0 {

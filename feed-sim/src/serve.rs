@@ -132,10 +132,12 @@ impl Main<'_> {
         let mut usage = Usage::default();
         let mut has_died = false;
         while !handle.is_finished() {
+            control.begin_cold_work();
             match (control.mark(), &armed) {
                 (Mark::Armed, None) => {
                     armed = Some(Sample::take(&control, plan.core));
                     control.pass(Mark::Armed);
+                    control.end_cold_work();
                     continue;
                 }
                 (Mark::Disarmed, armed) if !control.has_passed(Mark::Disarmed) => {
@@ -146,8 +148,11 @@ impl Main<'_> {
                 _ => {}
             }
             let wake = if control.mark() == Mark::Armed { WAKE } else { START_WAKE };
+            control.end_cold_work();
+            let served = self.serve(wake);
+            control.begin_cold_work();
             // A listener that fails is no reason to end a run.
-            if let Ok(Served::Refused(why)) = self.serve(wake) {
+            if let Ok(Served::Refused(why)) = served {
                 say(&format_args!("sent a visitor away: {why}"));
             }
             if armed.is_some() {
@@ -160,6 +165,7 @@ impl Main<'_> {
                 has_died = true;
                 control.ask(Order::Abandon);
             }
+            control.end_cold_work();
         }
         let defect = || io::Error::other("it panicked: a defect of ours");
         let done = handle

@@ -6,12 +6,13 @@
 //!   replay  file ─► own book  ──┘
 //! ```
 //! A source is cold: it may decompress, walk trees and read files. It is asked ahead of time, never
-//! at the moment of sending. The touch is computed here so that the exchange end only compares.
+//! at the moment of sending, and by the pinned thread only where it is light. The touch is computed here so that the exchange end only compares.
 
 pub mod replay;
 pub mod synth;
 
 use crate::error::SimError;
+use tickspin_results::Recorded;
 use tickspin_wire::Event;
 use tickspin_wire::num::Px;
 
@@ -58,6 +59,10 @@ pub struct SourceFacts {
     pub reversals: u64,
     /// Messages of unknown type or length, skipped.
     pub skipped: u64,
+    /// What a reader of the results must know of it.
+    pub notes: Vec<String>,
+    /// What was played, for a recording.
+    pub recording: Option<Recorded>,
 }
 
 /// The sources there are.

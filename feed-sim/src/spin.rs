@@ -9,7 +9,8 @@
 //! event that finds no room is offered again in the next turn.
 //!
 //! **Preparing ahead** happens only in turns in which nothing else did: in long gaps of the
-//! schedule, or in short ones once half of the queue is used up, or when the queue is empty.
+//! schedule, or in short ones once half of the queue is used up, or when the queue is empty. What
+//! is prepared here is light; decoding is for a thread of its own, and here only taken over.
 //!
 //! **At `--speed max`** events go one by one while requests are coming in, in batches otherwise.
 //!
@@ -18,8 +19,9 @@
 //! engine finds before N+1 is one that applies after N, in the same order in every run.
 //!
 //! Between armed and disarmed the thread makes no system call, allocates nothing and takes no page
-//! fault, unless it waits by yielding, or prepares ahead from a file (said in the report).
+//! fault, unless it waits by yielding.
 
+mod certify; // how well the schedule is kept, and what the machine did to it
 mod leave; // End, the last answers; counters and signs of life
 mod lockstep; // one event at a time
 pub mod outcome; // what is left of a run
@@ -30,13 +32,14 @@ use crate::ahead::{Ahead, Prepared};
 use crate::control::{Control, Order};
 use crate::error::SimError;
 use crate::exchange::Exchange;
-use crate::pace::Pace;
+use crate::pace::{AT_ONCE, Pace};
 use crate::record::Recorder;
 use crate::sink::ring::{Offered, RingSink};
 use crate::status::{Phase, Status};
+use certify::Certify;
 use std::sync::Arc;
 use tickspin_host::clock::ticks;
-use tickspin_host::wait::Wait;
+use tickspin_host::wait::{Spin, Wait};
 use tickspin_ring::State;
 
 /// Requests taken in one turn, at most: the due instant is not to be missed by more than some µs.
@@ -46,9 +49,8 @@ const REQUESTS_PER_TURN: u32 = 16;
 const BATCH: u32 = 32;
 /// Events prepared at once when the queue has run dry.
 const STARVED_BATCH: usize = 64;
-/// Gaps of the schedule that are long enough to prepare an event in, ns: any source may be asked
-/// in a long one (a block of a file is read and unpacked in some 50 µs); in a short one when the
-/// queue is half empty.
+/// Gaps of the schedule that are long enough to prepare an event in, ns, which costs some 100 ns:
+/// any long one; a short one when the queue is half empty.
 const LONG_SLACK_NS: u64 = 200_000;
 const SHORT_SLACK_NS: u64 = 1_000;
 /// In a short gap nothing is prepared for so long after a send, ns: requests are answered within
@@ -109,7 +111,9 @@ pub enum Ended {
 #[derive(Debug, Default)]
 struct Course {
     pace: Pace,
+    certify: Certify,
     full_turns: u64,
+    starved_turns: u64,
     measured: Option<(u64, u64)>,
     /// Latest venue time sent.
     exchange_ns: u64,
@@ -129,7 +133,9 @@ pub struct Finish {
     ended: Ended,
     is_drained: bool,
     full_turns: u64,
+    starved_turns: u64,
     measured: Option<(u64, u64)>,
+    certify: Certify,
 }
 
 impl Spinner {
@@ -139,6 +145,8 @@ impl Spinner {
         let clock = *self.recorder.clock();
         let now = ticks();
         let mut course = Course {
+            // A loop that gives its core away sees gaps of its own making.
+            certify: Certify::new(&clock, W::NAME == Spin::NAME),
             wall_end: self.mode.wall_ticks.map(|length| now.saturating_add(length)),
             long_slack: clock.ticks_from_ns(LONG_SLACK_NS),
             short_slack: clock.ticks_from_ns(SHORT_SLACK_NS),
@@ -159,13 +167,14 @@ impl Spinner {
         self.house(&mut course);
         self.rate(&course);
         self.status.phase(Phase::Done);
-        let Course { full_turns, measured, .. } = course;
-        Finish { ended, is_drained, full_turns, measured }
+        let Course { full_turns, starved_turns, measured, certify, .. } = course;
+        Finish { ended, is_drained, full_turns, starved_turns, measured, certify }
     }
 
     fn pump<W: Wait>(&mut self, course: &mut Course, wait: &mut W) -> Ended {
         loop {
             let now = ticks();
+            course.certify.begin_turn(now, &self.control);
             let taken = self.begin_turn(now);
             if let Some(ended) = self.look_around(now, course) {
                 return ended;
@@ -174,7 +183,7 @@ impl Spinner {
                 if self.ahead.is_exhausted() {
                     return self.end_of_stream();
                 }
-                (0..STARVED_BATCH).for_each(|_| self.ahead.top_up());
+                self.starved(course, wait);
                 continue;
             };
             let intended = course.pace.intended(front.offset, now);
@@ -198,9 +207,28 @@ impl Spinner {
                 if is_time && !self.ahead.is_exhausted() {
                     self.ahead.top_up();
                 } else {
+                    self.empty_turn(now, course);
                     wait.idle();
                 }
             }
+        }
+    }
+
+    /// Nothing happened in this turn but waiting for the next instant. Housekeeping is no waiting.
+    #[inline]
+    fn empty_turn(&self, now: u64, course: &mut Course) {
+        if !self.recorder.turns().is_multiple_of(HOUSE_TURNS) {
+            course.certify.empty_turn(now, &self.control);
+        }
+    }
+
+    /// Nothing is prepared and the source is not at its end.
+    #[cold]
+    fn starved<W: Wait>(&mut self, course: &mut Course, wait: &mut W) {
+        (0..STARVED_BATCH).for_each(|_| self.ahead.top_up());
+        if self.ahead.is_empty() && !self.ahead.is_exhausted() {
+            course.starved_turns += 1;
+            wait.idle();
         }
     }
 
@@ -297,6 +325,9 @@ impl Spinner {
         course.exchange_ns = prepared.event.exchange_ns;
         course.last_sent = ticks;
         if is_measured {
+            if prepared.offset != AT_ONCE {
+                course.certify.sent(ticks.wrapping_sub(lag), lag);
+            }
             self.recorder.lag(lag);
             let first = course.measured.map_or(ticks, |(first, _)| first);
             course.measured = Some((first, ticks));

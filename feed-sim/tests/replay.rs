@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use tickspin_feed_sim::source::replay::{Replay, ReplaySpec};
 use tickspin_feed_sim::source::{Due, Source, Tick, Touch};
+use tickspin_feed_sim::times::Place;
 use tickspin_recording::{EventReader, Facts, ItchFile, RecordingError, Symbols, TreeBook};
 use tickspin_wire::event::{Event, Kind, flag};
 use tickspin_wire::num::{InstrumentId, Px, Qty, Side};
@@ -86,7 +87,7 @@ fn the_pace_is_the_recorded_one_and_reversals_are_clamped() {
 
 #[test]
 fn what_lies_before_from_is_due_at_once() {
-    let spec = ReplaySpec { from_ns: Some(1_500), ..ReplaySpec::default() };
+    let spec = ReplaySpec { from: Some(Place::Ns(1_500)), ..ReplaySpec::default() };
     let ticks = take(&mut replay(&[1_000, 1_400, 1_600, 3_000], spec), 99);
     assert_eq!(offsets(&ticks), [None, None, Some(0), Some(1_400)]);
     assert_eq!(ticks[2].touch.bid, Px(102), "the book was built all the way");
@@ -144,7 +145,7 @@ fn what_comes_before_the_first_order_is_not_sat_through_in_any_round() {
 
 #[test]
 fn a_loop_over_nothing_to_pace_ends() {
-    let spec = ReplaySpec { is_loop: true, from_ns: Some(9_999), ..ReplaySpec::default() };
+    let spec = ReplaySpec { is_loop: true, from: Some(Place::Ns(9_999)), ..ReplaySpec::default() };
     assert_eq!(take(&mut replay(&[1, 2, 3], spec), 99).len(), 3);
     let spec = ReplaySpec { is_loop: true, ..ReplaySpec::default() };
     assert_eq!(take(&mut replay(&[], spec), 99).len(), 0);
@@ -167,7 +168,7 @@ fn touches_over_a_real_morning_are_those_of_an_independent_reader() {
     use sha2::{Digest, Sha256};
     use std::fmt::Write;
     let Some(path) = data("itch/aapl_20190130_first3000.itch50") else { return };
-    let mut replay = Replay::open(&path, ReplaySpec::default()).unwrap();
+    let mut replay = Replay::open(&[path.clone()], ReplaySpec::default()).unwrap();
     let mut file = ItchFile::open(&path).unwrap();
     let mut book = TreeBook::default();
     let (mut lines, mut last, mut rows) = (String::new(), String::new(), 0);
@@ -206,7 +207,7 @@ fn a_cut_file_gives_what_is_whole_and_then_says_where() {
     let folder = tempfile::tempdir().unwrap();
     let cut = folder.path().join("cut.itch50");
     std::fs::write(&cut, &std::fs::read(path).unwrap()[..50_001]).unwrap();
-    let mut source = Source::Replay(Box::new(Replay::open(&cut, ReplaySpec::default()).unwrap()));
+    let mut source = Source::Replay(Box::new(Replay::open(&[cut], ReplaySpec::default()).unwrap()));
     let mut count = 0;
     let error = loop {
         match source.next_tick() {

@@ -16,6 +16,7 @@ pub mod error; // 4. file, place, rule
 pub mod facts; // 5. what a recording turned out to be
 mod foreign; // 2. whether it is a BinaryFILE at all
 pub mod itch; // 3. captured or framed venue messages to events
+pub mod merge; // 8. several recordings as one
 mod open; // 7. a recording of whatever format
 pub mod packets; // 3c. packets of a feed to events
 pub mod session; // 3b. sequence numbers: gaps, restarts, two lines as one
@@ -28,6 +29,7 @@ pub use container::Container;
 pub use error::{Damage, Fault, RecordingError};
 pub use facts::{Facts, Protocol, SessionFacts};
 pub use itch::{Counts, ItchFile};
+pub use merge::{MergedFile, Relation};
 pub use open::open;
 pub use packets::PacketFile;
 pub use symbols::Symbols;

@@ -1,9 +1,9 @@
-//! A recorded file as a source: each message one event, in the file's order, at the file's times.
+//! Recorded files as a source: each event in the file's order, at the file's times.
 //!
 //! ```text
-//!   file ──► event ──► time clamped ──► own book ──► touch ──► Tick
-//!      ▲                                                         │ kept, if the round fits
-//!      └── --loop: Clear, SessionStart, then again ◄─────────────┘
+//!   file ──► event ──► --to ──► time clamped ──► --symbols ──► own book ──► touch ──► Tick
+//!      ▲                                                                               │ kept, if
+//!      └── --loop: Clear, SessionStart, then again ◄───────────────────────────────────┘ it fits
 //! ```
 //!
 //! **Time** is the venue's. One that runs backwards is clamped to the latest seen, and counted.
@@ -11,24 +11,36 @@
 //! or after it. Without `--from` it counts from the first message about an order or a trade: a day
 //! begins with hours of directory messages, seconds apart, that nobody wants to sit through
 //! (`--from 0` does). With a rate instead of the recorded pace, paced ticks are evenly spaced.
+//! What lies at `--to` or after it does not belong.
 //!
 //! **Rounds**: times of later rounds are shifted so that the first paced tick goes on where the last
 //! round ended, and what comes before it in the file stands there too; an engine that ages its
 //! orders by event time must not see it fall back by a day. A round that fits into `keep_max` ticks
 //! is decoded once and served from memory afterwards; a larger one is read from the file again.
 
+mod extent; // where a replay begins and ends, and which instruments pass
+
 use super::{Due, SourceFacts, Tick, Touch};
 use crate::error::SimError;
-use std::path::Path;
-use tickspin_recording::{EventReader, ItchFile, TreeBook};
+use crate::times::Place;
+use extent::{Bound, Wanted};
+use std::path::PathBuf;
+use tickspin_recording::{EventReader, Facts, MergedFile, Relation, TreeBook};
+use tickspin_results::{Recorded, RecordedSession};
 use tickspin_wire::event::{Event, Kind, flag};
 use tickspin_wire::num::{InstrumentId, Px, Side};
 
 /// What a replay is to do.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ReplaySpec {
-    /// Venue time before which nothing is paced, ns.
-    pub from_ns: Option<u64>,
+    /// Place before which nothing is paced.
+    pub from: Option<Place>,
+    /// Place before which it ends.
+    pub to: Option<Place>,
+    /// Names of the instruments that pass; empty: all.
+    pub symbols: Vec<String>,
+    /// What several files are to one another.
+    pub relation: Relation,
     /// Evenly spaced at this many events a second, instead of the recorded pace.
     pub rate: Option<f64>,
     /// Begin again at the end.
@@ -42,6 +54,9 @@ pub struct Replay {
     reader: Box<dyn EventReader + Send>,
     name: String,
     spec: ReplaySpec,
+    /// Both ends, once the first event has shown where the venue counts from.
+    bounds: Option<[Option<Bound>; 2]>,
+    wanted: Wanted,
     book: TreeBook,
     /// The current round, from 0.
     round: u64,
@@ -52,8 +67,9 @@ pub struct Replay {
     /// Events of our own that come before the round: Clear, then SessionStart.
     openers: u8,
     round_paced: u64,
-    /// Latest venue time of this round, unshifted.
+    /// Latest venue time of this round, unshifted; and of a whole first round.
     latest_ns: u64,
+    round_end_ns: u64,
     /// Unshifted venue time of the round's first paced tick.
     origin_ns: Option<u64>,
     /// Added to venue times in this round, and the least they come to.
@@ -66,17 +82,23 @@ pub struct Replay {
     paced: u64,
     reversals: u64,
     skipped: u64,
+    /// Of a first round that was read to its end.
+    facts: Option<Facts>,
     is_over: bool,
 }
 
 impl Replay {
-    /// Opens an ITCH recording.
+    /// Opens recordings, each as what its content says; several become one stream.
     ///
     /// # Errors
     /// Missing, empty, foreign, unreadable: named in one line.
-    pub fn open(path: &Path, spec: ReplaySpec) -> Result<Replay, SimError> {
-        let file = ItchFile::open(path)?;
-        Ok(Replay::new(Box::new(file), path.display().to_string(), spec))
+    pub fn open(paths: &[PathBuf], spec: ReplaySpec) -> Result<Replay, SimError> {
+        let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+        let reader: Box<dyn EventReader + Send> = match paths {
+            [path] => tickspin_recording::open(path)?,
+            _ => Box::new(MergedFile::open(paths, spec.relation)?),
+        };
+        Ok(Replay::new(reader, names.join(" + "), spec))
     }
 
     /// From any reader of events; `name` is for the report.
@@ -85,14 +107,17 @@ impl Replay {
         Replay {
             reader,
             name,
-            spec,
+            bounds: None,
+            wanted: Wanted::new(&spec.symbols),
             book: TreeBook::default(),
             round: 0,
             kept: spec.is_loop.then(Vec::new),
+            spec,
             next_kept: 0,
             openers: 0,
             round_paced: 0,
             latest_ns: 0,
+            round_end_ns: 0,
             origin_ns: None,
             shift_ns: 0,
             floor_ns: 0,
@@ -101,6 +126,7 @@ impl Replay {
             paced: 0,
             reversals: 0,
             skipped: 0,
+            facts: None,
             is_over: false,
         }
     }
@@ -133,6 +159,7 @@ impl Replay {
     /// For the report.
     #[must_use]
     pub fn facts(&self) -> SourceFacts {
+        let facts = self.facts.clone().unwrap_or_else(|| self.reader.facts());
         SourceFacts {
             line: format!(
                 "replay of {}{}",
@@ -142,6 +169,8 @@ impl Replay {
             reversals: self.reversals,
             skipped: self.skipped
                 + if self.is_in_memory() { 0 } else { self.reader.facts().skipped() },
+            notes: self.wanted.unseen(),
+            recording: Some(recorded(facts)),
         }
     }
 
@@ -179,25 +208,50 @@ impl Replay {
 
     /// One event of the file: clamped time, touch, offset within the round.
     fn decode(&mut self) -> Result<Option<Tick>, SimError> {
-        let Some(mut event) = self.reader.next_event()? else { return Ok(None) };
-        if event.exchange_ns < self.latest_ns {
-            self.reversals += 1;
-            event.exchange_ns = self.latest_ns;
-        }
-        self.book.apply(&event);
-        let touch = touch(&self.book, event.instrument);
-        let is_early = match self.spec.from_ns {
-            Some(from_ns) => event.exchange_ns < from_ns,
-            None => self.origin_ns.is_none() && !is_of_orders(&event),
-        };
-        let due = match is_early {
-            true => Due::AtOnce,
-            false => {
-                let origin_ns = *self.origin_ns.get_or_insert(event.exchange_ns);
-                Due::After(event.exchange_ns - origin_ns)
+        loop {
+            let Some(mut event) = self.reader.next_event()? else { return Ok(None) };
+            let [from, to] = self.bounds(&event)?;
+            let clamped_ns = event.exchange_ns.max(self.latest_ns);
+            let index = self.reader.position();
+            if to.is_some_and(|to| to.is_reached(clamped_ns, index)) {
+                return Ok(None);
             }
+            self.reversals += u64::from(event.exchange_ns < clamped_ns);
+            event.exchange_ns = clamped_ns;
+            self.latest_ns = clamped_ns;
+            if !self.wanted.passes(&event, self.reader.symbols()) {
+                continue;
+            }
+            self.book.apply(&event);
+            let touch = touch(&self.book, event.instrument);
+            let is_early = self.origin_ns.is_none()
+                && match from {
+                    Some(from) => !from.is_reached(clamped_ns, index),
+                    None => !is_of_orders(&event),
+                };
+            let due = match is_early {
+                true => Due::AtOnce,
+                false => {
+                    let origin_ns = *self.origin_ns.get_or_insert(clamped_ns);
+                    Due::After(clamped_ns - origin_ns)
+                }
+            };
+            return Ok(Some(Tick { event, touch, due }));
+        }
+    }
+
+    /// Both ends, as the venue counts; settled by its first event.
+    fn bounds(&mut self, first: &Event) -> Result<[Option<Bound>; 2], SimError> {
+        if let Some(bounds) = self.bounds {
+            return Ok(bounds);
+        }
+        let bound = |key: &str, place: Option<Place>| {
+            let bound = place.map(|place| Bound::settle(place, first.exchange_ns)).transpose();
+            bound.map_err(|rule| SimError::key(key, &self.name, rule))
         };
-        Ok(Some(Tick { event, touch, due }))
+        let bounds = [bound("from", self.spec.from)?, bound("to", self.spec.to)?];
+        self.bounds = Some(bounds);
+        Ok(bounds)
     }
 
     /// The offset of the next paced tick, `in_round_ns` after the round's first.
@@ -213,6 +267,11 @@ impl Replay {
     }
 
     fn end_round(&mut self) -> Result<(), SimError> {
+        match self.round {
+            0 => self.round_end_ns = self.latest_ns,
+            // What did not pass behind the last tick belongs to the round's length.
+            _ => self.latest_ns = self.round_end_ns,
+        }
         // A round without a paced tick would go round and round in no time.
         if !self.spec.is_loop || self.round_paced == 0 {
             self.is_over = true;
@@ -223,6 +282,9 @@ impl Replay {
         self.shift_ns = self.shift_ns.saturating_add(length_ns);
         self.base_offset_ns = self.latest_offset_ns;
         self.round += 1;
+        if self.round == 1 {
+            self.facts = Some(self.reader.facts());
+        }
         if self.kept.is_some() {
             if self.round == 1 {
                 self.skipped += self.reader.facts().skipped();
@@ -268,6 +330,33 @@ fn touch(book: &TreeBook, instrument: InstrumentId) -> Touch {
 /// About an order or a trade: what a recording is played for.
 fn is_of_orders(event: &Event) -> bool {
     event.kind().is_some_and(|kind| (kind as u8) < Kind::Status as u8)
+}
+
+/// What a recording turned out to be, as files have it.
+fn recorded(facts: Facts) -> Recorded {
+    let session = |session: tickspin_recording::SessionFacts| RecordedSession {
+        id: session.id,
+        first: session.first,
+        last: session.last,
+        gaps: session.gaps,
+        missing: session.missing,
+        restarts: session.restarts,
+        duplicates: session.duplicates,
+    };
+    Recorded {
+        container: facts.container,
+        protocol: facts.protocol.name().to_owned(),
+        messages: facts.messages,
+        by_type: facts.by_type,
+        sessions: facts.sessions.into_iter().map(session).collect(),
+        first_ns: facts.first_ns,
+        last_ns: facts.last_ns,
+        reversals: facts.reversals,
+        latency_ns: facts.latency_ns,
+        negative_latencies: facts.negative_latencies,
+        truncated: facts.truncated,
+        skipped_by: facts.skipped_by.into_iter().map(|(why, n)| (why.to_owned(), n)).collect(),
+    }
 }
 
 /// The session of a round: its number in eight digits, as venues name theirs.

@@ -1,6 +1,6 @@
 //! One event at a time: N+1 leaves only after the engine has finished N. See [`super`].
 
-use super::{Course, Ended, STARVED_BATCH, Spinner};
+use super::{Course, Ended, Spinner};
 use crate::sink::ring::Offered;
 use tickspin_host::clock::ticks;
 use tickspin_host::wait::Wait;
@@ -12,6 +12,7 @@ impl Spinner {
     pub(super) fn lockstep<W: Wait>(&mut self, course: &mut Course, wait: &mut W) -> Ended {
         loop {
             let now = ticks();
+            course.certify.begin_turn(now, &self.control);
             self.recorder.turn(now);
             if let Some(ended) = self.look_around(now, course) {
                 return ended;
@@ -20,11 +21,12 @@ impl Spinner {
                 if self.ahead.is_exhausted() {
                     return self.end_of_stream();
                 }
-                (0..STARVED_BATCH).for_each(|_| self.ahead.top_up());
+                self.starved(course, wait);
                 continue;
             };
             let intended = course.pace.intended(front.offset, now);
             if now < intended {
+                self.empty_turn(now, course);
                 wait.idle();
                 continue;
             }

@@ -5,6 +5,7 @@ use crate::exchange::SessionStats;
 use crate::sink::ring::SinkStats;
 use crate::source::SourceFacts;
 use crate::status::Counter;
+use tickspin_results::PaceCounts;
 
 /// What is left of a run.
 #[derive(Debug)]
@@ -23,8 +24,14 @@ pub struct Outcome {
     pub full_turns: u64,
     /// Polls of requests skipped because a report waited for room.
     pub stalled: u64,
-    /// Events read from a file while the run was on.
-    pub read_late: u64,
+    /// Events decoded beside the run, by a thread of its own.
+    pub decoded_beside: u64,
+    /// Turns in which that thread had nothing ready.
+    pub starved_turns: u64,
+    /// How the schedule was kept.
+    pub pace: PaceCounts,
+    /// Mean rate of the schedule's instants, events a second.
+    pub schedule_rate: Option<f64>,
     /// Send stamps of the first and the last measured event, ticks.
     pub measured: Option<(u64, u64)>,
     /// Turns.
@@ -39,9 +46,10 @@ impl Spinner {
     /// Collects what is left; the rings' ends and all memory go with it.
     #[must_use]
     pub fn outcome(mut self, finish: Finish) -> Outcome {
-        let source = self.ahead.facts();
+        let source = self.ahead.finish();
         self.status.set(Counter::Reversals, source.reversals);
-        let Finish { ended, is_drained, full_turns, measured } = finish;
+        let Finish { ended, is_drained, full_turns, starved_turns, measured, certify } = finish;
+        let clock = self.recorder.clock();
         Outcome {
             ended,
             sink: *self.sink.stats(),
@@ -50,7 +58,10 @@ impl Spinner {
             source,
             full_turns,
             stalled: self.exchange.stalled(),
-            read_late: self.ahead.read_late(),
+            decoded_beside: self.ahead.decoded_beside(),
+            starved_turns,
+            pace: certify.counts(clock),
+            schedule_rate: certify.schedule_rate(clock),
             measured,
             turns: self.recorder.turns(),
             largest_gap_ns: self.recorder.largest_gap_ns(),

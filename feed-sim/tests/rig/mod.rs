@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
+use tickspin_feed_sim::ahead::Room;
 use tickspin_feed_sim::args::Flags;
 use tickspin_feed_sim::config::Config;
 use tickspin_feed_sim::control::Control;
@@ -120,10 +121,12 @@ impl Rig {
         let (links, _, status, writer) = ours.join(theirs).unwrap();
         let session = Session::new(epoch, config.ring_slots, config.open_orders).unwrap();
         let control = Arc::new(Control::default());
+        let room = Room::of(config.ahead.unwrap_or(1 << 16) as usize);
+        let ahead = prepare(config, room, source, &clock, &control).unwrap();
         let mut spinner = Spinner {
             sink: RingSink::new(links.events, config.policy),
             exchange: Exchange::new(session, links.requests, links.reports, config.is_lockstep),
-            ahead: prepare(config, source, &clock).unwrap(),
+            ahead,
             recorder: Recorder::new(writer, clock),
             status,
             control: Arc::clone(&control),
