@@ -1,7 +1,9 @@
 //! What every command fails with: one clear line and an exit code.
 
 use std::fmt;
+use tickspin_results::cure::may_write;
 pub use tickspin_results::exit;
+use tickspin_ring::MeetError;
 
 /// Why a command failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +40,19 @@ impl Failure {
     #[must_use]
     pub fn environment(message: impl fmt::Display) -> Failure {
         Failure::new(exit::ENVIRONMENT, message)
+    }
+}
+
+/// No meeting with a run, or no look into the directory where runs meet.
+#[must_use]
+pub fn meet(error: &MeetError) -> Failure {
+    match error {
+        MeetError::BadName(_) => Failure::usage(error),
+        MeetError::PermissionDenied { path, .. } => {
+            Failure::environment(format_args!("{error}; {}", may_write(path)))
+        }
+        error if error.is_permission() => Failure::environment(error),
+        _ => Failure::failed(error),
     }
 }
 

@@ -9,7 +9,7 @@ mod list; // ls: one line a run
 mod show; // show: headers, live words, counters, latest slots
 mod slots; // a slot's words as an event, a request, a report
 
-use crate::error::{Failure, Outcome, exit};
+use crate::error::{Failure, Outcome, exit, meet};
 use tickspin_ring::MeetError;
 use tickspin_ring::rendezvous::{Role, RunEntry, RuntimeDir};
 
@@ -52,15 +52,6 @@ pub fn run(args: &Args) -> Outcome {
         What::Show { name, json, limit } => show::run(&dir, name, *json, *limit)?,
     }
     Ok(exit::OK)
-}
-
-fn meet(error: &MeetError) -> Failure {
-    let code = match error {
-        MeetError::BadName(_) => exit::USAGE,
-        error if error.is_permission() => exit::ENVIRONMENT,
-        _ => exit::FAILURE,
-    };
-    Failure::new(code, error)
 }
 
 /// The entry of one run, whoever of its two processes is alive.

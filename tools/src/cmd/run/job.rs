@@ -6,7 +6,7 @@ use super::config::{Config, PartFile};
 use super::programs::Programs;
 use super::said::Said;
 use super::{Args, name_of};
-use crate::error::{Failure, exit};
+use crate::error::{Failure, exit, meet};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -244,12 +244,6 @@ fn refuse_busy(dir: &RuntimeDir, name: &str) -> Result<(), Failure> {
         }
     }
     Ok(())
-}
-
-/// A meeting that failed, with its exit code.
-pub(crate) fn meet(error: &MeetError) -> Failure {
-    let code = if error.is_permission() { exit::ENVIRONMENT } else { exit::FAILURE };
-    Failure::new(code, error)
 }
 
 /// A result folder that cannot be used, with its exit code.

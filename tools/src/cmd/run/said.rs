@@ -2,7 +2,8 @@
 
 use super::Args;
 
-/// Rate of a synthetic market that nobody gave another one, events a second.
+/// Rate of a synthetic market that nobody gave another one, events a second: feed-sim's own
+/// default, which this program does not link (a test compares the two).
 const RATE_DEFAULT: f64 = 100_000.0;
 
 /// What the feed will be told beside its flags: by its table of the configuration, and above that
