@@ -21,6 +21,7 @@ mod open; // 7. a recording of whatever format
 pub mod packets; // 3c. packets of a feed to events
 pub mod session; // 3b. sequence numbers: gaps, restarts, two lines as one
 pub mod symbols; // 6. names and numbers of instruments
+pub mod tape; // 3z. our own recording
 pub mod tree_book; // 8. books for cold code
 mod zstd_frames; // 1a. any number of zstd frames
 
@@ -33,6 +34,7 @@ pub use merge::{MergedFile, Relation};
 pub use open::open;
 pub use packets::PacketFile;
 pub use symbols::Symbols;
+pub use tape::{TapeFile, TapeHead, TapeWriter};
 pub use tree_book::TreeBook;
 
 use tickspin_wire::Event;

@@ -2,7 +2,7 @@
 
 use crate::capture::CaptureFormat;
 use crate::container::Stream;
-use crate::{EventReader, ItchFile, PacketFile, RecordingError};
+use crate::{EventReader, ItchFile, PacketFile, RecordingError, TapeFile};
 use std::path::Path;
 
 /// Unwrapped bytes that are looked at to tell formats apart.
@@ -18,7 +18,11 @@ pub fn open(path: &Path) -> Result<Box<dyn EventReader + Send>, RecordingError> 
     stream.fill(HEAD_BYTES);
     // One line a format; the first that knows its own first bytes takes the stream. A BinaryFILE
     // has none and comes last: it says what else the bytes seem to be.
-    if CaptureFormat::of(stream.window()).is_some() {
+    let head = stream.window();
+    if TapeFile::claims(head) {
+        return Ok(Box::new(TapeFile::over(stream)?));
+    }
+    if CaptureFormat::of(head).is_some() {
         return Ok(Box::new(PacketFile::over(stream)?));
     }
     Ok(Box::new(ItchFile::over(stream)?))

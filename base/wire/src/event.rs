@@ -114,6 +114,32 @@ impl Kind {
             _ => return None,
         })
     }
+
+    /// As scripts and files know it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Kind::Add => "add",
+            Kind::Execute => "execute",
+            Kind::Reduce => "reduce",
+            Kind::Delete => "delete",
+            Kind::Replace => "replace",
+            Kind::Modify => "modify",
+            Kind::Level => "level",
+            Kind::Quote => "quote",
+            Kind::Trade => "trade",
+            Kind::Cross => "cross",
+            Kind::Broken => "broken",
+            Kind::Status => "status",
+            Kind::Definition => "definition",
+            Kind::System => "system",
+            Kind::Info => "info",
+            Kind::Clear => "clear",
+            Kind::Gap => "gap",
+            Kind::SessionStart => "session_start",
+            Kind::End => "end",
+        }
+    }
 }
 
 /// Bits of [`Event::flags`].

@@ -9,6 +9,7 @@ mod bbo; // top of book, line by line
 mod book; // a whole book at one moment
 mod dump; // events as text, CSV or JSON lines
 mod info; // what a file is
+mod record; // a live run into a file
 mod show; // how times, prices and kinds are written
 mod walk; // open, step, count, end
 
@@ -32,6 +33,8 @@ enum What {
     Bbo(bbo::Args),
     /// The book of one instrument or of all, at one moment
     Book(book::Args),
+    /// Record what passes through a live run's ring
+    Record(record::Args),
 }
 
 /// Runs the command.
@@ -45,6 +48,7 @@ pub fn run(args: &Args) -> Outcome {
         What::Dump(args) => dump::run(args),
         What::Bbo(args) => bbo::run(args),
         What::Book(args) => book::run(args),
+        What::Record(args) => record::run(args),
     }
 }
 

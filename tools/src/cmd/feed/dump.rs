@@ -110,7 +110,7 @@ fn line<'a>(event: &Event, walk: &'a Walk, protocol: Protocol) -> Line<'a> {
     Line {
         position: walk.position(),
         exchange_ns: event.exchange_ns,
-        kind: show::kind(event),
+        kind: event.kind().map_or("foreign", Kind::name),
         instrument: is_of_one.then_some(event.instrument.0),
         symbol: walk.symbols().name(event.instrument),
         side: show::side(event),

@@ -2,7 +2,7 @@
 
 use tickspin_recording::Protocol;
 use tickspin_results::utc;
-use tickspin_wire::event::{Event, Kind};
+use tickspin_wire::event::Event;
 use tickspin_wire::num::{Px, Side};
 
 /// A price in the venue's own integer unit; 0 where there is none.
@@ -43,32 +43,6 @@ pub(super) fn time(ns: u64) -> String {
     }
     let (hours, minutes) = (seconds / 3_600, seconds / 60 % 60);
     format!("{hours:02}:{minutes:02}:{:02}.{part:09}", seconds % 60)
-}
-
-/// `add`, `session_start`: as scripts know a kind.
-pub(super) fn kind(event: &Event) -> &'static str {
-    match event.kind() {
-        Some(Kind::Add) => "add",
-        Some(Kind::Execute) => "execute",
-        Some(Kind::Reduce) => "reduce",
-        Some(Kind::Delete) => "delete",
-        Some(Kind::Replace) => "replace",
-        Some(Kind::Modify) => "modify",
-        Some(Kind::Level) => "level",
-        Some(Kind::Quote) => "quote",
-        Some(Kind::Trade) => "trade",
-        Some(Kind::Cross) => "cross",
-        Some(Kind::Broken) => "broken",
-        Some(Kind::Status) => "status",
-        Some(Kind::Definition) => "definition",
-        Some(Kind::System) => "system",
-        Some(Kind::Info) => "info",
-        Some(Kind::Clear) => "clear",
-        Some(Kind::Gap) => "gap",
-        Some(Kind::SessionStart) => "session_start",
-        Some(Kind::End) => "end",
-        None => "foreign",
-    }
 }
 
 /// `bid`, `ask` or nothing.
