@@ -23,9 +23,10 @@
 //! A new protocol is one more [`PacketFeed`] in [`feeds`].
 //! Memory: a buffer for each capture, packets held behind a hole, 64 bytes for each destination.
 
-mod feed;
-mod mold;
-mod source;
+mod feed; // 2. what a protocol is asked
+mod mold; // 3. ITCH over MoldUDP64
+mod outgoing; // 4. events with their positions
+mod source; // 1. packets of several captures
 
 pub(crate) use feed::{PacketFeed, Sink, Verdict};
 
@@ -35,19 +36,17 @@ use crate::iex::IexFeed;
 use crate::session::{Delivery, LineId, SessionId, Sessions, Step};
 use crate::{EventReader, Facts, RecordingError, Symbols};
 use mold::MoldFeed;
+use outgoing::Outgoing;
 use source::Source;
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::path::Path;
 use tickspin_wire::Event;
-use tickspin_wire::event::{Kind, flag};
-use tickspin_wire::net::{self, Link, NotUdp};
-use tickspin_wire::num::Side;
+use tickspin_wire::event::Kind;
+use tickspin_wire::net::{self, Link};
 
 /// Destinations whose feed is remembered; packets to others are looked at one by one.
 const FLOWS: usize = 4_096;
-/// Events of ours that wait for a message at most.
-const WAITING: usize = 1_024;
 const MOLD: usize = 0;
 const IEX: usize = 1;
 
@@ -73,9 +72,8 @@ pub struct PacketFile {
     sessions: Sessions,
     /// The packet whose messages are handed out, and where in it the next one is.
     current: Option<Current>,
-    /// Events with their positions; ours that wait for the next message.
-    events: VecDeque<(Event, u64)>,
-    waiting: Vec<(Event, u64)>,
+    outgoing: Outgoing,
+    /// Events of the message that is being translated.
     fresh: VecDeque<Event>,
     position: u64,
     capture_ns: Option<i64>,
@@ -137,8 +135,7 @@ impl PacketFile {
             flows: HashMap::new(),
             sessions: Sessions::default(),
             current: None,
-            events: VecDeque::new(),
-            waiting: Vec::new(),
+            outgoing: Outgoing::default(),
             fresh: VecDeque::new(),
             position: 0,
             capture_ns: None,
@@ -174,7 +171,7 @@ impl PacketFile {
         let datagram = match net::datagram(packet.link, packet.bytes) {
             Ok(datagram) => datagram,
             Err(other) => {
-                self.facts.skip(reason(other));
+                self.facts.skip(other.name());
                 return true;
             }
         };
@@ -243,39 +240,20 @@ impl PacketFile {
         let (fresh, facts, symbols) = (&mut self.fresh, &mut self.facts, &mut self.symbols);
         let session = delivery.session;
         feed.translate(message, &mut Sink { events: fresh, facts, symbols, session });
-        if let Some(first) = self.fresh.front() {
-            let exchange_ns = first.exchange_ns;
-            self.stop_waiting(exchange_ns);
-            self.events.extend(self.fresh.drain(..).map(|event| (event, position)));
-        }
+        self.outgoing.message(&mut self.fresh, position);
         true
     }
 
-    /// An event of ours.
+    /// Has an event of ours told before the next message.
     fn announce(
         &mut self,
         session: SessionId,
         kind: Kind,
-        order_id: u64,
-        second_id: u64,
-        first: u64,
+        (order_id, second_id): (u64, u64),
+        at: u64,
     ) {
-        let position = match self.feeds.get(feed_of(session)) {
-            Some(feed) => feed.position(first),
-            None => first,
-        };
-        let kind_side = Event::pack(kind, Side::None);
-        let event = Event { kind_side, order_id, second_id, flags: flag::COMPLETE, ..Event::EMPTY };
-        self.waiting.push((event, position));
-        if self.waiting.len() == WAITING {
-            self.stop_waiting(self.facts.last_ns.unwrap_or(0));
-        }
-    }
-
-    /// The events of ours that wait have this time.
-    fn stop_waiting(&mut self, exchange_ns: u64) {
-        let ours = self.waiting.drain(..);
-        self.events.extend(ours.map(|(event, at)| (Event { exchange_ns, ..event }, at)));
+        let position = self.feeds[feed_of(session)].position(at);
+        self.outgoing.announce(kind, order_id, second_id, position);
     }
 
     fn take(&mut self, step: Step) {
@@ -285,36 +263,24 @@ impl PacketFile {
                 self.current = Some(Current { delivery, at, index: 0 });
             }
             Step::Gap { session, first, missing } => {
-                self.announce(session, Kind::Gap, first, missing, first);
+                self.announce(session, Kind::Gap, (first, missing), first);
             }
             Step::Start { session, first, is_new } => {
                 if is_new {
                     self.feeds[feed_of(session)].restart();
-                    self.announce(session, Kind::Clear, 0, 0, first);
+                    self.announce(session, Kind::Clear, (0, 0), first);
                 }
                 let (name, _) = Event::symbol_words(session.to_string().as_bytes());
-                self.announce(session, Kind::SessionStart, name, first, first);
+                self.announce(session, Kind::SessionStart, (name, first), first);
             }
         }
-    }
-}
-
-/// Why a frame was stepped over.
-fn reason(other: NotUdp) -> &'static str {
-    match other {
-        NotUdp::Link(_) => "unknown link",
-        NotUdp::NotIp { .. } => "not ip",
-        NotUdp::Fragment => "fragment",
-        NotUdp::Protocol { .. } => "not udp",
-        NotUdp::Cut { .. } => "cut packet",
-        NotUdp::Broken { .. } => "broken header",
     }
 }
 
 impl EventReader for PacketFile {
     fn next_event(&mut self) -> Result<Option<Event>, RecordingError> {
         loop {
-            if let Some((event, position)) = self.events.pop_front() {
+            if let Some((event, position)) = self.outgoing.next() {
                 self.position = position;
                 return Ok(Some(event));
             }
@@ -328,10 +294,8 @@ impl EventReader for PacketFile {
                     self.is_ended = true;
                     self.sessions.finish();
                 }
-            } else if self.waiting.is_empty() {
+            } else if !self.outgoing.finish() {
                 return self.failed.take().map_or(Ok(None), Err);
-            } else {
-                self.stop_waiting(self.facts.last_ns.unwrap_or(0));
             }
         }
     }
@@ -343,8 +307,7 @@ impl EventReader for PacketFile {
         self.used.fill(false);
         self.sessions = Sessions::default();
         (self.current, self.failed, self.is_ended) = (None, None, false);
-        self.events.clear();
-        self.waiting.clear();
+        self.outgoing = Outgoing::default();
         (self.position, self.unsequenced, self.capture_ns) = (0, 0, None);
         self.facts = Facts::default();
         Ok(())

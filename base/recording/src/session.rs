@@ -21,12 +21,13 @@
 //! - `first < next < end`: the messages already seen are left out.
 //! - `end <= next`: seen; dropped as a duplicate, or as late, unless the line restarted.
 //!
-//! A restart is a line that goes back, behind what it brought itself, and goes on from there:
-//! - Where packets carry a send time, the first packet at (or before) the run's first number that was
-//!   sent later than everything before it is a restart at once, and one sent earlier never is.
-//! - Without one, a packet at or before the run's first number is set aside until the line's next: if
-//!   that one goes on behind it the session restarted (with the packet set aside as its first), else
-//!   it was a duplicate. Two identical first packets of a run of one packet are a duplicate.
+//! A restart is a line that goes back, behind what it brought itself:
+//! - Where packets carry a send time, to the run's first number (or before it) with a packet that was
+//!   sent later than all before it: a restart at once. One that was not sent later never is.
+//! - Without a send time, to the run's first number with other messages than the run's: a restart at
+//!   once, for copies that a network makes are alike. With the same messages, or before the first
+//!   number: the packet is set aside until the line's next. If that one goes on behind it the session
+//!   restarted, with the packet set aside as its first; else it was a duplicate.
 //! - Going back to the middle is a restart after [`RETURNED_PACKETS`] packets in a row, all of them
 //!   seen before; the numbers before them are a gap.
 //! - Another line that still brings the old run within the window is dropped as late.
@@ -34,7 +35,8 @@
 //! So two or more first packets of a run, duplicated as a block, are taken for a restart: books are
 //! cleared and built again from the same messages.
 //!
-//! A new name on a line that had another is a new session: the old one is over, its books are void.
+//! A new name on a line that had another is a new session: the old one is over, and all books are
+//! void, for the sessions of one capture are taken to be one feed's.
 //! A new name on a new line stands beside the others. Two names that take turns on one line stand
 //! beside each other too, from the second turn on.
 //! Messages with the number 0 do not exist in either protocol: captures that were made anonymous have
@@ -45,25 +47,25 @@
 //! When wrong: a recorder that was away for longer than the window while only one line lagged makes
 //! gaps that a later copy of the packets could have filled.
 
-mod held;
-mod line;
-mod run;
+mod held; // 4. packets behind a hole
+mod line; // 2. what one destination brought
+mod run; // 3. the numbers of one session
+mod step; // 1. what goes in and what comes out
+
+pub use step::{Content, Delivery, Head, LineId, SessionId, Step};
 
 use crate::facts::SessionFacts;
 use held::Held;
 use line::Line;
 use run::Run;
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::fmt;
-use tickspin_wire::moldudp64;
-use tickspin_wire::net::Endpoint;
 
 /// How long a hole may stay open, in capture time.
 pub const REORDER_NS: i64 = 10_000_000;
 /// The most packets held behind a hole.
 pub const HELD_PACKETS: usize = 1_024;
 /// The most bytes held behind a hole.
-pub const HELD_BYTES: usize = 4 << 20;
+pub const HELD_BYTES: usize = 2 << 20;
 /// Packets in a row, all seen before, that make a restart of a line that went back to the middle.
 pub const RETURNED_PACKETS: usize = 8;
 /// Lines, sessions and runs that are told apart.
@@ -72,121 +74,6 @@ pub const LINES: usize = 256;
 pub const SESSIONS: usize = 256;
 /// See [`LINES`].
 pub const RUNS: usize = 4_096;
-
-/// The name of a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum SessionId {
-    /// Of MoldUDP64.
-    Mold(moldudp64::Session),
-    /// Of IEX-TP.
-    Iex {
-        /// Which feed.
-        protocol: u16,
-        /// Which part of it.
-        channel: u32,
-        /// The day's number.
-        session: u32,
-    },
-}
-
-impl fmt::Display for SessionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            SessionId::Mold(session) => session.fmt(f),
-            SessionId::Iex { session, .. } => session.fmt(f),
-        }
-    }
-}
-
-/// Where a packet was captured on its way: all packets with the same one came by the same line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct LineId {
-    /// Number of the capture, where several are read together.
-    pub capture: u8,
-    /// To whom it was sent.
-    pub dst: Endpoint,
-}
-
-/// What a packet is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Content {
-    /// So many whole messages, at least 1.
-    Messages(u32),
-    /// Nothing but where the sequence stands.
-    Heartbeat,
-    /// No message follows.
-    End,
-}
-
-/// The session layer's header of a packet, whatever the protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Head {
-    /// Whose sequence it is.
-    pub session: SessionId,
-    /// Number of the first message; where there is none, of the next to come.
-    pub first: u64,
-    /// What it is for.
-    pub content: Content,
-    /// When it was sent, where the packet says so, in the venue's time.
-    pub sent_ns: Option<i64>,
-    /// Bytes of the payload before the first message.
-    pub header_bytes: usize,
-    /// It announces more messages than are whole in it.
-    pub is_cut: bool,
-}
-
-impl Head {
-    fn count(&self) -> u32 {
-        match self.content {
-            Content::Messages(count) => count,
-            Content::Heartbeat | Content::End => 0,
-        }
-    }
-}
-
-/// A packet to read messages from.
-#[derive(Debug)]
-pub struct Delivery {
-    /// The whole payload of the datagram.
-    pub payload: Vec<u8>,
-    /// Where its first message begins.
-    pub header_bytes: usize,
-    /// Number of its first message; 0: it has none, and all its messages are handed out.
-    pub first: u64,
-    /// Messages at its front that were already seen.
-    pub skip: u32,
-    /// Whole messages in it, those already seen counted.
-    pub count: u32,
-    /// When it was captured.
-    pub capture_ns: Option<i64>,
-    /// Whose it is.
-    pub session: SessionId,
-}
-
-/// What is to be done next, in order.
-#[derive(Debug)]
-pub enum Step {
-    /// A run of numbers begins.
-    Start {
-        /// Whose.
-        session: SessionId,
-        /// The first number seen.
-        first: u64,
-        /// It takes the place of another: books are void.
-        is_new: bool,
-    },
-    /// Messages that come for the first time.
-    Packet(Delivery),
-    /// Messages that do not come.
-    Gap {
-        /// Whose.
-        session: SessionId,
-        /// Number of the first.
-        first: u64,
-        /// How many.
-        missing: u64,
-    },
-}
 
 /// Every session of a capture, or of several read together.
 #[derive(Debug, Default)]

@@ -85,7 +85,8 @@ impl Run {
         packet.is_repeat = packet.first() < line.next;
         // Later than all before it, where packets say when they were sent.
         let is_later = packet.sent_ns.zip(self.sent_ns).map(|(sent, latest)| sent > latest);
-        if is_later == Some(true) && packet.first() < self.next && packet.first() <= self.first {
+        let is_start = packet.first() < self.next && packet.first() <= self.first;
+        if is_later == Some(true) && packet.is_repeat && is_start {
             line.aside.push(packet);
             return self.restart(line, out);
         }
@@ -129,7 +130,7 @@ impl Run {
             let goes_on = may_restart && packet.first() == last.end();
             let is_believed = if is_start {
                 // Where the run had no more than this, its copy and a restart go on alike.
-                packet.first() < self.next || head.blocks() != self.start
+                packet.first() < self.next || !self.is_start(head)
             } else {
                 is_seen
             };
@@ -142,14 +143,25 @@ impl Run {
             }
             self.settle(line, out);
         }
-        let went_back = packet.is_repeat && packet.first() < self.next && may_restart;
-        // A first packet that reaches further than the run does, and is no longer copy of its first.
-        let is_other = packet.first() <= self.first && !packet.blocks().starts_with(&self.start);
-        if went_back && (is_seen || is_other) {
-            line.aside.push(packet);
-            return None;
+        if packet.is_repeat && packet.first() < self.next && may_restart {
+            // Copies made by a network are alike to the last byte.
+            if packet.first() == self.first && !self.is_start(&packet) {
+                line.aside.push(packet);
+                self.restart(line, out);
+                return None;
+            }
+            if is_seen {
+                line.aside.push(packet);
+                return None;
+            }
         }
         Some(packet)
+    }
+
+    /// The run began with this packet, as far as both go.
+    fn is_start(&self, packet: &Held) -> bool {
+        let blocks = packet.blocks();
+        blocks.starts_with(&self.start) || self.start.starts_with(blocks)
     }
 
     /// What was set aside was no restart.
@@ -281,8 +293,8 @@ impl Run {
         if line.run == self.number
             && !self.is_over
             && let Some(head) = line.aside.first()
-            && head.first() <= self.first
-            && head.blocks() != self.start
+            && head.first() < self.first
+            && head.first() == 1
         {
             return self.restart(line, out);
         }
@@ -303,7 +315,8 @@ impl Run {
 
     fn count_dropped(&mut self, first: u64, end: u64, is_repeat: bool, out: &mut Output) {
         let overlap = |&(start, stop): &(u64, u64)| stop.min(end).saturating_sub(start.max(first));
-        let late: u64 = self.gaps.iter().map(overlap).sum();
+        // What came before the first that was seen is late too.
+        let late: u64 = self.gaps.iter().chain([&(0, self.first)]).map(overlap).sum();
         let seen = (end - first).saturating_sub(late);
         let facts = &mut out.facts[self.facts];
         facts.late += late;
