@@ -60,12 +60,13 @@ use line::Line;
 use run::Run;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-/// How long a hole may stay open, in capture time.
-pub const REORDER_NS: i64 = 10_000_000;
+/// How long a hole may stay open, in capture time: two recorders whose clocks are kept by NTP are some
+/// milliseconds apart. A hole that is not filled is told at the same place however long it was open.
+pub const REORDER_NS: i64 = 100_000_000;
 /// The most packets held behind a hole.
-pub const HELD_PACKETS: usize = 1_024;
-/// The most bytes held behind a hole.
-pub const HELD_BYTES: usize = 2 << 20;
+pub const HELD_PACKETS: usize = 8_192;
+/// The most bytes held behind holes, of all sessions together.
+pub const HELD_BYTES: usize = 16 << 20;
 /// Packets in a row, all seen before, that make a restart of a line that went back to the middle.
 pub const RETURNED_PACKETS: usize = 8;
 /// Lines, sessions and runs that are told apart.
@@ -91,6 +92,8 @@ struct Output {
     facts: Vec<SessionFacts>,
     /// Buffers of packets that were read.
     spare: Vec<Vec<u8>>,
+    /// Bytes of packets that are held.
+    held_bytes: usize,
     unsequenced: u64,
     refused: u64,
 }

@@ -22,6 +22,11 @@ impl Held {
         self.delivery.first + u64::from(self.delivery.count)
     }
 
+    /// Bytes that it takes.
+    fn size(&self) -> usize {
+        self.delivery.payload.len()
+    }
+
     /// The bytes of its messages.
     pub(super) fn blocks(&self) -> &[u8] {
         self.delivery.payload.get(self.delivery.header_bytes..).unwrap_or(&[])
@@ -32,33 +37,33 @@ impl Held {
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     packets: BTreeMap<u64, Held>,
-    bytes: usize,
     /// The line that showed the hole, or that took the last step towards filling it, and when.
     since: Option<(LineId, Option<i64>)>,
 }
 
 impl Queue {
-    /// Takes a packet; gives back the one that is not needed where two begin alike.
-    pub(super) fn insert(&mut self, packet: Held) -> Option<Held> {
+    /// Takes a packet; gives back the one that is not needed where two begin alike. `bytes` is what is
+    /// held in all queues.
+    pub(super) fn insert(&mut self, packet: Held, bytes: &mut usize) -> Option<Held> {
         if let Some(held) = self.packets.get(&packet.first())
             && held.end() >= packet.end()
         {
             return Some(packet);
         }
-        self.bytes += packet.delivery.payload.len();
+        *bytes += packet.size();
         let shorter = self.packets.insert(packet.first(), packet);
-        self.bytes -= shorter.as_ref().map_or(0, |packet| packet.delivery.payload.len());
+        *bytes -= shorter.as_ref().map_or(0, Held::size);
         shorter
     }
 
     /// The first packet, if it begins at or before `next`.
-    pub(super) fn pop(&mut self, next: u64) -> Option<Held> {
+    pub(super) fn pop(&mut self, next: u64, bytes: &mut usize) -> Option<Held> {
         let first = self.packets.first_entry()?;
         if *first.key() > next {
             return None;
         }
         let packet = first.remove();
-        self.bytes -= packet.delivery.payload.len();
+        *bytes -= packet.size();
         Some(packet)
     }
 
@@ -73,14 +78,14 @@ impl Queue {
     }
 
     /// The hole was open for long enough, as `line` shows that just brought a packet.
-    pub(super) fn is_due(&self, line: LineId, capture_ns: Option<i64>) -> bool {
-        if self.packets.len() > HELD_PACKETS || self.bytes > HELD_BYTES {
+    pub(super) fn is_due(&self, line: LineId, capture_ns: Option<i64>, bytes: usize) -> bool {
+        if self.packets.len() > HELD_PACKETS || bytes > HELD_BYTES {
             return true;
         }
         // Lines may be captured by different clocks, and a line may die.
         match (self.since, capture_ns) {
             (Some((since_line, Some(since))), Some(now)) => {
-                let window = if since_line == line { REORDER_NS } else { 100 * REORDER_NS };
+                let window = if since_line == line { REORDER_NS } else { 10 * REORDER_NS };
                 now.saturating_sub(since) > window
             }
             _ => false,

@@ -219,7 +219,7 @@ impl Run {
             if self.held.is_empty() {
                 self.held.touch(line.id, capture_ns);
             }
-            if let Some(other) = self.held.insert(packet) {
+            if let Some(other) = self.held.insert(packet, &mut out.held_bytes) {
                 self.drop(other, out);
             }
         } else if packet.end() <= self.next {
@@ -230,7 +230,7 @@ impl Run {
             self.held.touch(line.id, capture_ns);
         }
         while let Some(end) = self.held.first()
-            && self.held.is_due(line.id, capture_ns)
+            && self.held.is_due(line.id, capture_ns, out.held_bytes)
         {
             self.give_up(end, out);
             self.drain(out);
@@ -257,7 +257,7 @@ impl Run {
 
     /// Hands out what was held and is no longer behind a hole.
     fn drain(&mut self, out: &mut Output) {
-        while let Some(packet) = self.held.pop(self.next) {
+        while let Some(packet) = self.held.pop(self.next, &mut out.held_bytes) {
             if packet.end() > self.next {
                 self.deliver(packet, out);
             } else {
