@@ -41,7 +41,7 @@ impl PacketFeed for MoldFeed {
     }
 
     fn head(&self, payload: &[u8]) -> Option<Head> {
-        let packet = Packet::decode(payload).ok()?;
+        let packet = Packet::decode(payload).ok().filter(|packet| packet.session.is_plausible())?;
         let whole = packet.messages().filter(Result::is_ok).count() as u32;
         let content = match packet.content {
             moldudp64::Content::Messages(_) if whole == 0 => return None,
