@@ -15,6 +15,7 @@ pub mod container; // 1. what a file is wrapped in
 pub mod error; // 4. file, place, rule
 pub mod facts; // 5. what a recording turned out to be
 mod foreign; // 2. whether it is a BinaryFILE at all
+mod iex; // 3d. captured segments of IEX to events
 pub mod itch; // 3. captured or framed venue messages to events
 pub mod merge; // 8. several recordings as one
 mod open; // 7. a recording of whatever format

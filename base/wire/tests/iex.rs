@@ -304,7 +304,10 @@ fn orders_of_deep_plus_enter_change_and_leave() {
     let px = 99_050_000_000;
     assert_eq!(of(add).0, event(Kind::Add, Side::Bid, 11, 0, px, 100));
     assert_eq!(of(AddOrder { side: b'5', ..add }).0, event(Kind::Add, Side::Ask, 11, 0, px, 100));
-    assert_eq!(of(AddOrder { side: b'B', ..add }).0, event(Kind::Add, Side::None, 11, 0, px, 100));
+    assert_eq!(
+        of(AddOrder { side: b'B', ..add }).0,
+        event(Kind::Info, Side::None, b'a'.into(), 0, NONE, 0)
+    );
     let modify = OrderModify {
         modify_flags: 1,
         timestamp_ns,
@@ -382,6 +385,7 @@ fn both_kinds_of_halt_come_to_one_state() {
         states.push(if is_status { event.order_id as u8 } else { b'-' });
     }
     assert_eq!(states, *b"-HHT-PHPT");
+    assert_eq!(standing.events(&halt(b'O').into(), STOCK).0.second_id, u64::from(b'O'));
     // Nobody said that it trades: the end of the halt does not say it either.
     let mut standing = IexStanding::default();
     assert_eq!(standing.events(&halt(b'O').into(), STOCK).0.order_id, u64::from(b'H'));

@@ -7,10 +7,10 @@
 //! | `T` | `Trade` | `Cross` where the sale condition says single-price cross; `second_id`: trade id |
 //! | `B` | `Broken` | with the trade's price and size |
 //! | `H` | `Status` | the state byte, `O` for "orders are accepted" |
-//! | `O` | `Info` | `Status` where it changes something, see [`IexStanding`] |
+//! | `O` | `Info` | `Status` where it changes something, see [`IexStanding`]; `second_id`: `O` |
 //! | `D` | `Definition` | lot: the round lot; the tick is not in the message |
 //! | `S` | `System` | for [`InstrumentId::ALL`] |
-//! | `a` | `Add` | a side that is neither `8` nor `5` gives [`Side::None`] |
+//! | `a` | `Add` | one whose side is neither `8` nor `5` is an `Info`: no book can take it |
 //! | `M` | `Modify` | `Replace` by the same id where the order loses its priority |
 //! | `L` `R` `C` | `Execute` `Delete` `Clear` | an execution carries the trade's price |
 //! | `I` `P` `E` `X` `A` | `Info` | the type byte |
@@ -73,12 +73,15 @@ pub fn iex_events(message: &Message, instrument: InstrumentId) -> (Event, Option
         Message::SystemEvent(m) => {
             Event { order_id: m.event.into(), instrument: InstrumentId::ALL, ..of(Kind::System) }
         }
-        Message::AddOrder(m) => Event {
-            kind_side: Event::pack(Kind::Add, side(m.side)),
-            order_id: m.order_id,
-            px: px(m.price_1e4),
-            qty: Qty(m.size.into()),
-            ..base
+        Message::AddOrder(m) => match side(m.side) {
+            Side::None => info(),
+            side => Event {
+                kind_side: Event::pack(Kind::Add, side),
+                order_id: m.order_id,
+                px: px(m.price_1e4),
+                qty: Qty(m.size.into()),
+                ..base
+            },
         },
         Message::OrderModify(m) => {
             let keeps = m.modify_flags & KEEPS_PRIORITY != 0 || m.size == 0;
@@ -150,6 +153,7 @@ impl IexStanding {
                 if was_halted != self.is_halted && self.trading() != 0 {
                     event.kind_side = Event::pack(Kind::Status, Side::None);
                     event.order_id = self.trading().into();
+                    event.second_id = OperationalHalt::TYPE.into();
                 }
             }
             _ => {}
