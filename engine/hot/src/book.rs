@@ -30,12 +30,14 @@
 //! instruments of which no order is known. What could not rest (no price, quantity 0) is refused and changes nothing,
 //! a `Replace` into it included. Trades, crosses and broken trades never change a book.
 
+pub mod ahead;
 pub mod change;
 pub mod ladder;
 mod price;
 pub mod size;
 pub mod table;
 
+pub use ahead::{LOOK_AHEAD, LOOK_AT_LEVEL};
 pub use change::{BookStats, Change, Effect};
 pub use ladder::{Level, Levels};
 pub use size::{BookMemory, BookSize, BookSizeError};
@@ -148,6 +150,7 @@ impl<'m> Book<'m> {
     #[inline]
     pub fn apply(&mut self, tick: &Tick) -> Change {
         let event = &tick.event;
+        self.fetch_instrument(tick);
         match tick.kind {
             Kind::Add => self.add(event, tick.side),
             Kind::Execute | Kind::Reduce => self.take(event),

@@ -15,6 +15,7 @@
 //! block when they empty.
 
 use super::BookSizeError;
+use tickspin_host::memory::prefetch;
 use tickspin_wire::num::{Px, Qty};
 
 /// Levels of the smallest block.
@@ -215,6 +216,20 @@ impl<'m> Arena<'m> {
             }
             _ => 0,
         };
+    }
+
+    /// Asks for the line that holds the best level.
+    #[inline]
+    pub(super) fn fetch_best(&self, ladder: Ladder) {
+        prefetch(self.levels, ladder.range().end.wrapping_sub(1));
+    }
+
+    /// Asks for the lines that hold the best levels: two, where most of a feed happens.
+    #[inline]
+    pub(super) fn fetch(&self, ladder: Ladder) {
+        let end = ladder.range().end;
+        prefetch(self.levels, end.wrapping_sub(1));
+        prefetch(self.levels, end.wrapping_sub(4));
     }
 
     /// Gives a ladder's block back.
