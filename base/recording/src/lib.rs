@@ -10,13 +10,17 @@
 //! handed out.
 #![forbid(unsafe_code)]
 
+pub mod binance; // 3e. what the Binance collector wrote down
 pub mod capture; // 1b. packets out of a pcap or pcapng capture
 pub mod container; // 1. what a file is wrapped in
+pub mod dbn; // 3b. Databento records to events
 pub mod error; // 4. file, place, rule
 pub mod facts; // 5. what a recording turned out to be
 mod foreign; // 2. whether it is a BinaryFILE at all
 mod iex; // 3d. captured segments of IEX to events
 pub mod itch; // 3. captured or framed venue messages to events
+mod lines; // 1d. lines of bounded length
+pub mod lobster; // 3f. LOBSTER rows to events
 pub mod merge; // 8. several recordings as one
 mod open; // 7. a recording of whatever format
 pub mod packets; // 3c. packets of a feed to events
@@ -26,11 +30,14 @@ pub mod tape; // 3z. our own recording
 pub mod tree_book; // 8. books for cold code
 mod zstd_frames; // 1a. any number of zstd frames
 
+pub use binance::BinanceFile;
 pub use capture::{Capture, Packet};
 pub use container::Container;
+pub use dbn::DbnFile;
 pub use error::{Damage, Fault, RecordingError};
 pub use facts::{Facts, Protocol, SessionFacts};
 pub use itch::{Counts, ItchFile};
+pub use lobster::LobsterFile;
 pub use merge::{MergedFile, Relation};
 pub use open::open;
 pub use packets::PacketFile;

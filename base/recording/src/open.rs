@@ -2,7 +2,7 @@
 
 use crate::capture::CaptureFormat;
 use crate::container::Stream;
-use crate::{EventReader, ItchFile, PacketFile, RecordingError, TapeFile};
+use crate::{BinanceFile, DbnFile, EventReader, ItchFile, LobsterFile, PacketFile, RecordingError, TapeFile};
 use std::path::Path;
 
 /// Unwrapped bytes that are looked at to tell formats apart.
@@ -24,6 +24,15 @@ pub fn open(path: &Path) -> Result<Box<dyn EventReader + Send>, RecordingError> 
     }
     if CaptureFormat::of(head).is_some() {
         return Ok(Box::new(PacketFile::over(stream)?));
+    }
+    if DbnFile::claims(head) {
+        return Ok(Box::new(DbnFile::over(stream)?));
+    }
+    if BinanceFile::claims(head) {
+        return Ok(Box::new(BinanceFile::over(stream)?));
+    }
+    if LobsterFile::claims(head) {
+        return Ok(Box::new(LobsterFile::over(stream)?));
     }
     Ok(Box::new(ItchFile::over(stream)?))
 }
