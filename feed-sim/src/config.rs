@@ -9,9 +9,10 @@ use crate::error::SimError;
 use crate::layers::Layers;
 use crate::pace::Speed;
 use crate::source::synth::Bursts;
-use crate::times::{PLACE_RULE, Place, TIME_RULE, time};
+use crate::times::{TIME_RULE, time};
 use serde::Deserialize;
 use std::time::Duration;
+use tickspin_recording::place::{PLACE_RULE, Place};
 use tickspin_ring::rendezvous::check_name;
 use toml::Value;
 

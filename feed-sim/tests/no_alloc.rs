@@ -4,8 +4,12 @@ mod rig;
 
 use rig::{Rig, new_order};
 use tickspin_feed_sim::args::Flags;
+use tickspin_feed_sim::source::Source;
+use tickspin_feed_sim::source::replay::{Replay, ReplaySpec};
+use tickspin_recording::{EventReader, Facts, RecordingError, Symbols};
 use tickspin_testkit::alloc::CountingAllocator;
-use tickspin_wire::event::Kind;
+use tickspin_wire::event::{Event, Kind, flag};
+use tickspin_wire::num::{InstrumentId, Px, Qty, Side};
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
@@ -31,6 +35,70 @@ fn run(flags: &Flags, between: fn()) -> rig::Left {
         }
     }
     rig.finish()
+}
+
+/// A recording in memory: orders that rest and go, a microsecond apart.
+struct Memory {
+    next: u64,
+    count: u64,
+    symbols: Symbols,
+}
+
+impl EventReader for Memory {
+    fn next_event(&mut self) -> Result<Option<Event>, RecordingError> {
+        let n = self.next;
+        if n == self.count {
+            return Ok(None);
+        }
+        self.next += 1;
+        let kind = if n % 3 == 2 { Kind::Delete } else { Kind::Add };
+        let side = if n.is_multiple_of(3) { Side::Bid } else { Side::Ask };
+        let order_id = if n % 3 == 2 { n - 1 } else { n };
+        // As decoding does.
+        drop(std::hint::black_box(Box::new(n)));
+        Ok(Some(Event {
+            exchange_ns: 1_000 * n,
+            order_id: order_id + 1,
+            px: Px(1_000_000_000 + i64::from(side == Side::Ask)),
+            qty: Qty(1),
+            instrument: InstrumentId(1),
+            kind_side: Event::pack(kind, side),
+            flags: flag::COMPLETE,
+            ..Event::EMPTY
+        }))
+    }
+    fn rewind(&mut self) -> Result<(), RecordingError> {
+        self.next = 0;
+        Ok(())
+    }
+    fn position(&self) -> u64 {
+        self.next.saturating_sub(1)
+    }
+    fn facts(&self) -> Facts {
+        Facts::default()
+    }
+    fn symbols(&self) -> &Symbols {
+        &self.symbols
+    }
+}
+
+#[test]
+fn what_a_thread_decodes_beside_the_run_costs_the_pinned_one_nothing() {
+    for speed in ["1", "max"] {
+        let memory = Memory { next: 0, count: 30_000, symbols: Symbols::default() };
+        let replay = Replay::new(Box::new(memory), "memory".to_owned(), ReplaySpec::default());
+        let speed = Some(speed.to_owned());
+        let flags = Flags { ahead: Some(64), rate: None, speed, ..Flags::default() };
+        let mut rig = Rig::with_source(&flags, Source::Replay(Box::new(replay)));
+        let events = rig.take_until_end();
+        let left = rig.finish();
+        assert_eq!(events.len(), 30_001);
+        assert!(
+            events.iter().zip(0..).take(30_000).all(|(event, n)| event.exchange_ns == 1_000 * n)
+        );
+        assert_eq!(left.outcome.decoded_beside, 30_000 - 64);
+        assert!(left.allocations.is_zero(), "{:?}", left.allocations);
+    }
 }
 
 fn flags() -> Flags {

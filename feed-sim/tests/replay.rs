@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use tickspin_feed_sim::source::replay::{Replay, ReplaySpec};
 use tickspin_feed_sim::source::{Due, Source, Tick, Touch};
-use tickspin_feed_sim::times::Place;
+use tickspin_recording::place::Place;
 use tickspin_recording::{EventReader, Facts, ItchFile, RecordingError, Symbols, TreeBook};
 use tickspin_wire::event::{Event, Kind, flag};
 use tickspin_wire::num::{InstrumentId, Px, Qty, Side};
@@ -91,6 +91,104 @@ fn what_lies_before_from_is_due_at_once() {
     let ticks = take(&mut replay(&[1_000, 1_400, 1_600, 3_000], spec), 99);
     assert_eq!(offsets(&ticks), [None, None, Some(0), Some(1_400)]);
     assert_eq!(ticks[2].touch.bid, Px(102), "the book was built all the way");
+}
+
+#[test]
+fn both_ends_are_times_or_messages_and_what_begins_at_the_end_does_not_belong() {
+    let times = [1_000, 1_400, 1_600, 3_000, 3_500];
+    let spec = |from, to| ReplaySpec { from, to, ..ReplaySpec::default() };
+    for (from, to, expected) in [
+        (None, Some(Place::Ns(3_000)), &[Some(0), Some(400), Some(600)][..]),
+        (Some(Place::Ns(1_400)), Some(Place::Ns(1_600)), &[None, Some(0)]),
+        // The reader here numbers its messages from 1.
+        (Some(Place::Index(3)), Some(Place::Index(5)), &[None, None, Some(0), Some(1_400)]),
+        (Some(Place::TimeOfDay(1_600)), None, &[None, None, Some(0), Some(1_400), Some(1_900)]),
+        (None, Some(Place::Ns(1)), &[]),
+    ] {
+        let ticks = take(&mut replay(&times, spec(from, to)), 99);
+        assert_eq!(offsets(&ticks), expected, "{from:?} {to:?}");
+    }
+    // A date means nothing where times count from midnight.
+    let error = replay(&times, spec(Some(Place::Date(5)), None)).next_tick().unwrap_err();
+    assert_eq!(error.exit_code(), 2);
+    let line = error.to_string();
+    assert!(line.starts_with("from") && line.contains("midnight"), "{line}");
+}
+
+#[test]
+fn a_round_that_ends_early_begins_again_where_it_ended() {
+    for keep_max in [99, 1] {
+        let to = Some(Place::Ns(3_000));
+        let spec = ReplaySpec { is_loop: true, keep_max, to, ..ReplaySpec::default() };
+        let ticks = take(&mut replay(&[1_000, 1_500, 4_000], spec), 8);
+        let expected = [0, 500, 500, 500, 500, 1_000, 1_000, 1_000];
+        assert_eq!(offsets(&ticks), expected.map(Some), "keep {keep_max}");
+    }
+}
+
+#[test]
+fn only_the_wanted_instruments_pass_and_the_recorded_pace_stays() {
+    for keep_max in [99, 1] {
+        let event = |at: u64, instrument: u16| Event {
+            exchange_ns: at,
+            order_id: at,
+            px: Px(100),
+            qty: Qty(1),
+            instrument: InstrumentId(instrument),
+            kind_side: Event::pack(Kind::Add, Side::Bid),
+            flags: flag::COMPLETE,
+            ..Event::EMPTY
+        };
+        let mut symbols = Symbols::default();
+        symbols.learn(InstrumentId(5), "AAPL");
+        symbols.learn(InstrumentId(6), "MSFT");
+        let system =
+            Event { kind_side: Event::pack(Kind::System, Side::None), ..event(2, u16::MAX) };
+        let events =
+            vec![event(1, 6), system, event(10, 5), event(20, 6), event(30, 5), event(90, 6)];
+        let left = events.iter().copied().collect();
+        let symbols_wanted = vec!["AAPL".to_owned(), "TSLA".to_owned()];
+        let spec = ReplaySpec {
+            symbols: symbols_wanted,
+            is_loop: true,
+            keep_max,
+            ..ReplaySpec::default()
+        };
+        let memory = Memory { events, left, symbols };
+        let mut replay = Replay::new(Box::new(memory), "memory".to_owned(), spec);
+        let ticks = take(&mut replay, 8);
+        let seen: Vec<u16> = ticks.iter().map(|tick| tick.event.instrument.0).collect();
+        const ALL: u16 = u16::MAX;
+        assert_eq!(seen, [ALL, 5, 5, ALL, ALL, ALL, 5, 5], "keep {keep_max}");
+        // The round ends with the recording, not with the last event that passed.
+        let expected = [None, Some(0), Some(20), Some(80), Some(80), None, Some(80), Some(100)];
+        assert_eq!(offsets(&ticks), expected, "keep {keep_max}");
+        assert_eq!(replay.facts().notes, ["--symbols: what was played has no TSLA"]);
+    }
+}
+
+#[test]
+fn the_same_events_come_at_any_speed() {
+    use tickspin_feed_sim::ahead::{Ahead, Limits, Preparer, Room};
+    use tickspin_feed_sim::pace::{AT_ONCE, Scale, Speed};
+    use tickspin_host::clock::Clock;
+    let Some(path) = data("itch/aapl_20190130_first3000.itch50") else { return };
+    let events = |speed| {
+        let spec =
+            ReplaySpec { from: Some(Place::TimeOfDay(34_200_000_000_000)), ..Default::default() };
+        let source = Source::Replay(Box::new(Replay::open(&[path.clone()], spec).unwrap()));
+        let scale = Scale::new(Clock::with_frequency(1_000_000_000), speed);
+        let preparer = Preparer::new(source, scale, Limits { warm_up: 7, ..Limits::default() });
+        let ahead = Ahead::new(preparer, Room::of(4_096)).unwrap();
+        (0..ahead.len()).map(|n| *ahead.get(n).unwrap()).collect::<Vec<_>>()
+    };
+    let (fast, ten, one) =
+        (events(Speed::Max), events(Speed::Times(10.0)), events(Speed::Times(1.0)));
+    assert_eq!((fast.len(), ten.len()), (3_000, 3_000));
+    assert!(fast.iter().zip(&ten).all(|(a, b)| (a.event, a.touch) == (b.event, b.touch)));
+    for (ten, one) in ten.iter().zip(&one).filter(|(ten, _)| ten.offset != AT_ONCE) {
+        assert!(one.offset.abs_diff(ten.offset * 10) <= 10, "{} {}", one.offset, ten.offset);
+    }
 }
 
 #[test]

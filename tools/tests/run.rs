@@ -182,6 +182,7 @@ fn assert_equals_twin(summary: &Value, path: &str) {
 }
 
 const AAPL: &str = "itch/aapl_20190130_first3000.itch50";
+const ES_MBO: &str = "dbn/es_mbo_20240508_2s.dbn.zst";
 
 #[test]
 fn in_lockstep_the_same_seed_gives_the_same_hashes_and_another_one_others() {
@@ -234,6 +235,17 @@ fn without_lockstep_orders_have_no_hash_and_every_field_of_the_contract_is_there
         "/engine/involuntary_switches",
         "/engine/steal_ns",
         "/engine/largest_gap_ns",
+        "/certificate/events",
+        "/certificate/within_100ns",
+        "/certificate/within_1us",
+        "/certificate/within_10us",
+        "/certificate/excluded",
+        "/certificate/excluded_share",
+        "/certificate/host_gaps",
+        "/certificate/host_gap_ns",
+        "/certificate/worst_lag_ns",
+        "/certificate/achieved_rate",
+        "/certificate/target_rate",
     ];
     for name in numbers {
         let value = summary.pointer(name);
@@ -242,6 +254,11 @@ fn without_lockstep_orders_have_no_hash_and_every_field_of_the_contract_is_there
     for name in ["/schema", "/placement/before", "/placement/after", "/book/hash", "/host/cpu"] {
         assert!(summary.pointer(name).is_some_and(Value::is_string), "{name}");
     }
+    let verdict = summary["certificate"]["verdict"].as_str().unwrap();
+    assert!(["held", "not held", "host too noisy"].contains(&verdict), "{verdict}");
+    let measured = &summary["latency_ns"]["schedule_lag"]["count"];
+    assert_eq!(&summary["certificate"]["events"], measured);
+    assert!(summary["recording"].is_null());
     for stage in [
         "schedule_lag",
         "ring_wait",
@@ -292,6 +309,48 @@ fn real_recordings_end_with_the_books_of_the_naive_twin() {
         assert_eq!(hash(&one, "orders"), hash(&other, "orders"), "{name}");
         assert!(name != AAPL || one["orders"]["sent"].as_u64() > Some(100), "{}", one["orders"]);
     }
+}
+
+#[test]
+fn at_any_speed_the_same_file_gives_the_same_orders_and_books() {
+    let place = Place::new();
+    for (index, (name, speed)) in [(AAPL, "20"), (ES_MBO, "10")].into_iter().enumerate() {
+        let Some(path) = data(name) else { continue };
+        let [fast, paced] = ["max", speed].map(|speed| {
+            let out = format!("{index}-{speed}");
+            let arguments = [path.as_str(), "--speed", speed, "--lockstep", "--strategy", "probe"];
+            place.summary(&out, &arguments)
+        });
+        assert_accounted(&fast);
+        assert_eq!(fast["events"], paced["events"], "{name}");
+        for of in ["orders", "book"] {
+            assert_eq!(hash(&fast, of), hash(&paced, of), "{of} of {name}");
+        }
+        assert!(fast["orders"]["sent"].as_u64() > Some(0), "{name}");
+        assert!(fast["certificate"].is_null(), "no schedule, no certificate");
+        assert!(paced["certificate"]["events"].as_u64() > Some(1_000), "{name}");
+        assert_eq!(fast["recording"], paced["recording"]);
+    }
+}
+
+#[test]
+fn several_files_are_one_stream_and_only_the_wanted_instruments_pass() {
+    let place = Place::new();
+    let venues =
+        ["nasdaq", "bx", "psx"].map(|venue| data(&format!("itch/{venue}_20230822.itch50")));
+    let [Some(nasdaq), Some(bx), Some(psx)] = venues else { return };
+    let files = [nasdaq.as_str(), &bx, &psx, "--speed", "max", "--lockstep"];
+    let summary = place.summary("merged", &files);
+    assert_accounted(&summary);
+    assert_eq!(summary["events"]["sent"], 3 * 218, "{}", summary["events"]);
+    assert_eq!(summary["recording"]["messages"], 3 * 218);
+    let again = place.summary("again", &files);
+    assert_eq!(hash(&summary, "book"), hash(&again, "book"));
+    let wanted = place.summary("none", &[&files[..], &["--symbols", "NOSUCH,ZZ"]].concat());
+    let note = "what was played has no NOSUCH, ZZ";
+    assert!(wanted["notes"].to_string().contains(note), "{}", wanted["notes"]);
+    assert_eq!(wanted["book"]["orders"], 0);
+    assert!(wanted["events"]["sent"].as_u64() < summary["events"]["sent"].as_u64());
 }
 
 #[test]

@@ -18,13 +18,13 @@
 //! orders by event time must not see it fall back by a day. A round that fits into `keep_max` ticks
 //! is decoded once and served from memory afterwards; a larger one is read from the file again.
 
-mod extent; // where a replay begins and ends, and which instruments pass
+mod extent; // which instruments pass
 
 use super::{Due, SourceFacts, Tick, Touch};
 use crate::error::SimError;
-use crate::times::Place;
-use extent::{Bound, Wanted};
+use extent::Wanted;
 use std::path::PathBuf;
+use tickspin_recording::place::{Bound, Place};
 use tickspin_recording::{EventReader, Facts, MergedFile, Relation, TreeBook};
 use tickspin_results::{Recorded, RecordedSession};
 use tickspin_wire::event::{Event, Kind, flag};
@@ -280,6 +280,10 @@ impl Replay {
         self.floor_ns = self.latest_ns.saturating_add(self.shift_ns);
         let length_ns = self.latest_ns - self.origin_ns.take().unwrap_or(self.latest_ns);
         self.shift_ns = self.shift_ns.saturating_add(length_ns);
+        if self.spec.rate.is_none() {
+            let end_ns = self.base_offset_ns.saturating_add(length_ns);
+            self.latest_offset_ns = self.latest_offset_ns.max(end_ns);
+        }
         self.base_offset_ns = self.latest_offset_ns;
         self.round += 1;
         if self.round == 1 {

@@ -34,9 +34,9 @@ use std::path::PathBuf;
 /// What to run.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
-    /// Recorded feed: ITCH 5.0 in BinaryFILE framing, plain or gzip; without it a synthetic market
+    /// Recorded feeds of any format, merged by venue time; without one a synthetic market
     #[arg(value_name = "FILE")]
-    pub file: Option<PathBuf>,
+    pub files: Vec<PathBuf>,
 
     /// Factor on the schedule, 10 is ten times as fast, or max: as fast as it goes [default: 1]
     #[arg(long, value_name = "X|max", value_parser = parse_speed)]
@@ -54,20 +54,32 @@ pub struct Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,
 
-    /// Deliver what lies before this time of day at once and unmeasured: 09:30:00.5, or ns
-    #[arg(long, value_name = "TIME", requires = "file")]
+    /// Deliver what lies before at once and unmeasured: 09:30:00.5, a date, ns, or #MESSAGE
+    #[arg(long, value_name = "PLACE", requires = "files")]
     pub from: Option<String>,
 
+    /// End before this place, written as for --from
+    #[arg(long, value_name = "PLACE", requires = "files")]
+    pub to: Option<String>,
+
+    /// Only these instruments, by name
+    #[arg(long, value_name = "A,B,…", value_delimiter = ',', requires = "files")]
+    pub symbols: Vec<String>,
+
+    /// The files are parts of one recording, not markets of their own
+    #[arg(long, requires = "files")]
+    pub parts: bool,
+
     /// Begin the recording again at its end, books cleared
-    #[arg(long = "loop", requires = "file")]
+    #[arg(long = "loop", requires = "files")]
     pub repeat: bool,
 
     /// Seed of the synthetic market, any 64-bit number
-    #[arg(long, value_name = "S", conflicts_with = "file")]
+    #[arg(long, value_name = "S", conflicts_with = "files")]
     pub seed: Option<u64>,
 
     /// Instruments of the synthetic market, 1 to 4096 [default: 8]
-    #[arg(long, value_name = "N", conflicts_with = "file")]
+    #[arg(long, value_name = "N", conflicts_with = "files")]
     pub instruments: Option<u16>,
 
     /// What answers the ticks [default: market-maker]

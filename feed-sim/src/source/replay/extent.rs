@@ -1,49 +1,8 @@
-//! Which part of a recording is played: where it begins and ends, and which instruments pass.
+//! Which instruments of a recording pass.
 
-use crate::times::Place;
 use tickspin_recording::Symbols;
-use tickspin_recording::merge::SINCE_MIDNIGHT_MAX_NS;
 use tickspin_wire::event::{Event, Kind};
 use tickspin_wire::num::InstrumentId;
-
-/// A place as the venue counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Bound {
-    /// Venue time, ns.
-    Time(u64),
-    /// Number of the message.
-    Index(u64),
-}
-
-impl Bound {
-    /// `first_ns`, the first event's time, shows where the venue counts from.
-    ///
-    /// # Errors
-    /// A time of day where it counts from 1970, a date where it counts from midnight.
-    pub(super) fn settle(place: Place, first_ns: u64) -> Result<Bound, &'static str> {
-        let is_since_midnight = first_ns < SINCE_MIDNIGHT_MAX_NS;
-        match place {
-            Place::Index(index) => Ok(Bound::Index(index)),
-            Place::Ns(ns) => Ok(Bound::Time(ns)),
-            Place::TimeOfDay(ns) if is_since_midnight => Ok(Bound::Time(ns)),
-            Place::Date(ns) if !is_since_midnight => Ok(Bound::Time(ns)),
-            Place::TimeOfDay(_) => {
-                Err("its times count from 1970: a date as 2024-05-08T13:30:00Z, or nanoseconds")
-            }
-            Place::Date(_) => {
-                Err("its times count from midnight: a time of day as 09:30:00, or nanoseconds")
-            }
-        }
-    }
-
-    /// A message at this time and of this number is at the place or behind it.
-    pub(super) fn is_reached(self, at_ns: u64, index: u64) -> bool {
-        match self {
-            Bound::Time(ns) => at_ns >= ns,
-            Bound::Index(first) => index >= first,
-        }
-    }
-}
 
 /// The instruments that were asked for, by name.
 #[derive(Debug, Default)]
@@ -125,15 +84,5 @@ mod tests {
         assert!(!wanted.passes(&event(5, Kind::Definition), &symbols));
         assert_eq!(wanted.unseen(), ["--symbols: what was played has no TSLA"]);
         assert!(Wanted::new(&[]).passes(&event(9, Kind::Add), &symbols));
-    }
-
-    #[test]
-    fn places_are_held_against_where_the_venue_counts_from() {
-        let (midnight, since_1970) = (34_200_000_000_000, 1_715_126_400_000_000_000);
-        assert_eq!(Bound::settle(Place::TimeOfDay(7), midnight), Ok(Bound::Time(7)));
-        assert_eq!(Bound::settle(Place::Ns(7), since_1970), Ok(Bound::Time(7)));
-        assert!(Bound::settle(Place::TimeOfDay(7), since_1970).is_err());
-        assert!(Bound::settle(Place::Date(7), midnight).is_err());
-        assert!(Bound::Index(3).is_reached(0, 3) && !Bound::Time(3).is_reached(2, 99));
     }
 }

@@ -60,7 +60,7 @@ impl<'a> Job<'a> {
         let name = args.name.clone().unwrap_or_else(|| format!("run-{}", std::process::id()));
         check_name(&name).map_err(|error| Failure::usage(&error))?;
         let config = Config::read(args.config.as_deref())?;
-        if let Some(file) = &args.file {
+        for file in &args.files {
             std::fs::File::open(file).map_err(|error| cannot_open(file, &error))?;
         }
         let mut plan = cores::plan(args.cores)?;
@@ -140,9 +140,9 @@ impl<'a> Job<'a> {
     fn feed_arguments(&self, config: Option<PathBuf>, is_bounded: bool) -> Vec<OsString> {
         let args = self.args;
         let mut line = Line::default();
-        match &args.file {
-            Some(file) => line.0.extend(["replay".into(), file.into()]),
-            None => line.0.push("synth".into()),
+        match args.files.is_empty() {
+            true => line.0.push("synth".into()),
+            false => line.0.push("replay".into()),
         }
         self.common(&mut line, self.plan.feed, config);
         line.value("--policy", args.policy.map(name_of));
@@ -153,10 +153,18 @@ impl<'a> Job<'a> {
         line.value("--duration", args.duration.clone().or(default));
         line.value("--count", args.count);
         line.value("--from", args.from.as_ref());
+        line.value("--to", args.to.as_ref());
+        line.value("--symbols", (!args.symbols.is_empty()).then(|| args.symbols.join(",")));
+        line.flag("--parts", args.parts);
         line.flag("--loop", args.repeat);
         line.value("--seed", args.seed);
         line.value("--instruments", args.instruments);
         line.value("--warm-up", args.warm_up);
+        if !args.files.is_empty() {
+            // A name may begin with a dash.
+            line.0.push("--".into());
+            line.0.extend(args.files.iter().map(Into::into));
+        }
         line.0
     }
 

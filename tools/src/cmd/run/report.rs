@@ -139,6 +139,9 @@ fn text(summary: &Summary) -> String {
         ),
         summary.rate.achieved.map_or_else(|| "-".to_owned(), per_second),
     ));
+    if let Some(certificate) = &summary.certificate {
+        lines.extend(certificate.lines().map(|line| format!("pace: {line}")));
+    }
     lines.push(String::new());
     lines.push(latency(&summary.latency_ns));
     let ns = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |ns| format!("{ns:.0}"));

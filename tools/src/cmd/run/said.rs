@@ -31,7 +31,7 @@ impl Said<'_> {
     pub(super) fn rate(&self, args: &Args) -> Option<f64> {
         let speed = args.speed.clone().or_else(|| self.value("speed"));
         let factor: f64 = speed.as_deref().unwrap_or("1").parse().ok()?;
-        let default = args.file.is_none().then_some(RATE_DEFAULT);
+        let default = args.files.is_empty().then_some(RATE_DEFAULT);
         let rate = args.rate.or_else(|| self.number("rate")).or(default)?;
         Some(rate * factor)
     }
@@ -39,7 +39,7 @@ impl Said<'_> {
     /// Whether the run has an end: a recording's own, or one that somebody set.
     pub(super) fn is_bounded(&self, args: &Args) -> bool {
         let is_set = |key: &str, none: &str| self.value(key).is_some_and(|text| text != none);
-        args.file.is_some()
+        !args.files.is_empty()
             || args.duration.is_some()
             || args.count.is_some()
             || is_set("duration", "none")
