@@ -279,6 +279,12 @@ impl Stream {
         self.container
     }
 
+    /// Bytes of the file itself that were read, wrapped as they are; `None` for a pipe.
+    #[must_use]
+    pub fn file_position(&self) -> Option<u64> {
+        (&self.file).stream_position().ok()
+    }
+
     /// The file, as it was named to us.
     #[must_use]
     pub fn path(&self) -> &Path {

@@ -353,4 +353,12 @@ impl EventReader for ItchFile {
     fn symbols(&self) -> &Symbols {
         &self.symbols
     }
+
+    fn raw(&self) -> Option<&[u8]> {
+        Some(ItchFile::raw(self)).filter(|raw| !raw.is_empty())
+    }
+
+    fn file_position(&self) -> Option<u64> {
+        self.stream.file_position()
+    }
 }

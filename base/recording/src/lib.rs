@@ -24,6 +24,7 @@ pub mod lobster; // 3f. LOBSTER rows to events
 pub mod merge; // 8. several recordings as one
 mod open; // 7. a recording of whatever format
 pub mod packets; // 3c. packets of a feed to events
+pub mod place; // 9. a place in a recording
 pub mod session; // 3b. sequence numbers: gaps, restarts, two lines as one
 pub mod symbols; // 6. names and numbers of instruments
 pub mod tape; // 3z. our own recording
@@ -74,6 +75,12 @@ pub trait EventReader {
 
     /// Names of the instruments met so far.
     fn symbols(&self) -> &Symbols;
+
+    /// The venue's own bytes of the message that the last event came from; `None` where the recording
+    /// does not have them.
+    fn raw(&self) -> Option<&[u8]> {
+        None
+    }
 
     /// How far the file itself was read, bytes, for whoever shows progress; `None` where that is
     /// not known.

@@ -2,7 +2,9 @@
 
 use crate::capture::CaptureFormat;
 use crate::container::Stream;
-use crate::{BinanceFile, DbnFile, EventReader, ItchFile, LobsterFile, PacketFile, RecordingError, TapeFile};
+use crate::{
+    BinanceFile, DbnFile, EventReader, ItchFile, LobsterFile, PacketFile, RecordingError, TapeFile,
+};
 use std::path::Path;
 
 /// Unwrapped bytes that are looked at to tell formats apart.
@@ -16,9 +18,9 @@ const HEAD_BYTES: usize = 4_096;
 pub fn open(path: &Path) -> Result<Box<dyn EventReader + Send>, RecordingError> {
     let mut stream = Stream::open(path)?;
     stream.fill(HEAD_BYTES);
+    let head = stream.window();
     // One line a format; the first that knows its own first bytes takes the stream. A BinaryFILE
     // has none and comes last: it says what else the bytes seem to be.
-    let head = stream.window();
     if TapeFile::claims(head) {
         return Ok(Box::new(TapeFile::over(stream)?));
     }

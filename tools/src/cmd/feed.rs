@@ -7,6 +7,7 @@
 
 mod bbo; // top of book, line by line
 mod book; // a whole book at one moment
+mod convert; // a recording as another file
 mod dump; // events as text, CSV or JSON lines
 mod info; // what a file is
 mod record; // a live run into a file
@@ -33,6 +34,10 @@ enum What {
     Bbo(bbo::Args),
     /// The book of one instrument or of all, at one moment
     Book(book::Args),
+    /// Write it as CSV, JSON lines, Parquet, our own recording, or ITCH BinaryFILE
+    Convert(convert::Args),
+    /// Write a part of it
+    Cut(convert::CutArgs),
     /// Record what passes through a live run's ring
     Record(record::Args),
 }
@@ -48,6 +53,8 @@ pub fn run(args: &Args) -> Outcome {
         What::Dump(args) => dump::run(args),
         What::Bbo(args) => bbo::run(args),
         What::Book(args) => book::run(args),
+        What::Convert(args) => convert::run(args),
+        What::Cut(args) => convert::cut(args),
         What::Record(args) => record::run(args),
     }
 }

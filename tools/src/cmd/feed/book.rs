@@ -5,6 +5,7 @@ use super::{Input, show};
 use crate::error::{Failure, Outcome};
 use crate::print;
 use serde::Serialize;
+use tickspin_recording::place::{Bound, Place};
 use tickspin_recording::tree_book::Level;
 use tickspin_recording::{Protocol, TreeBook};
 use tickspin_results::table::{Table, grouped};
@@ -17,7 +18,8 @@ pub(super) struct Args {
     /// The instrument: its symbol, or # and the venue's number; without it all that have levels
     #[arg(long, value_name = "SYMBOL")]
     symbol: Option<String>,
-    /// After which message: END, or # and its position (as `feed dump` shows it)
+    /// When: END, a time (HH:MM[:SS[.f]], a date as 2024-05-08T13:30:00Z, venue nanoseconds), or # and
+    /// the position of a message (as `feed dump` shows it); what happens then is in the book
     #[arg(long, value_name = "MOMENT", default_value = "END")]
     at: String,
     /// Only the best N levels of each side
@@ -64,20 +66,24 @@ struct JsonLevel {
     orders: u64,
 }
 
-/// When to stop reading.
-enum Moment {
-    End,
-    Position(u64),
-}
-
 pub(super) fn run(args: &Args) -> Outcome {
     let moment = moment(&args.at)?;
     let mut wanted = args.symbol.as_deref().map(Wanted::new).transpose()?;
     let mut walk = Walk::open(&args.input)?;
     let mut book = TreeBook::default();
     let (mut at, mut ns) = (0, 0);
+    let mut last = None;
     while let Some(event) = walk.next() {
-        if matches!(moment, Moment::Position(last) if walk.position() > last) {
+        if let (Some(moment), None) = (moment, last) {
+            let settled = Bound::settle(moment, event.exchange_ns);
+            last = Some(settled.map_err(|rule| Failure::usage(format_args!("--at: {rule}")))?);
+        }
+        let is_behind = match last {
+            Some(Bound::Time(last_ns)) => event.exchange_ns > last_ns,
+            Some(Bound::Index(last)) => walk.position() > last,
+            None => false,
+        };
+        if is_behind {
             break;
         }
         (at, ns) = (walk.position(), event.exchange_ns);
@@ -117,12 +123,13 @@ pub(super) fn run(args: &Args) -> Outcome {
     outcome
 }
 
-fn moment(at: &str) -> Result<Moment, Failure> {
-    match (at, at.strip_prefix('#').map(str::parse)) {
-        ("END" | "end", _) => Ok(Moment::End),
-        (_, Some(Ok(position))) => Ok(Moment::Position(position)),
-        _ => Err(Failure::usage(format_args!("--at {at}: END, or # and a position"))),
+/// `None`: the end.
+fn moment(at: &str) -> Result<Option<Place>, Failure> {
+    if at.eq_ignore_ascii_case("END") {
+        return Ok(None);
     }
+    let place = Place::parse(at);
+    place.map(Some).map_err(|rule| Failure::usage(format_args!("--at {at}: END, or {rule}")))
 }
 
 /// Instruments that have a level, by name.

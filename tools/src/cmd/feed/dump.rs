@@ -38,9 +38,13 @@ enum Format {
     Json,
 }
 
+/// Columns of [`csv`].
+pub(super) const CSV_HEAD: &str = "position,exchange_ns,kind,instrument,symbol,side,px,qty,order_id,\
+                                   second_id,complete,snapshot,printable";
+
 /// Fields of one event as scripts see them. What a kind does not use is empty or missing.
 #[derive(Serialize)]
-struct Line<'a> {
+pub(super) struct Line<'a> {
     position: u64,
     exchange_ns: u64,
     kind: &'static str,
@@ -67,10 +71,7 @@ pub(super) fn run(args: &Args) -> Outcome {
     let mut walk = Walk::open(&args.input)?;
     let mut out = Out::new();
     if format == Format::Csv {
-        out.line(format_args!(
-            "position,exchange_ns,kind,instrument,symbol,side,px,qty,order_id,second_id,complete,\
-             snapshot,printable"
-        ))?;
+        out.line(format_args!("{CSV_HEAD}"))?;
     }
     let mut left = args.limit.unwrap_or(u64::MAX);
     let mut protocol = None;
@@ -102,7 +103,7 @@ pub(super) fn run(args: &Args) -> Outcome {
     Ok(outcome)
 }
 
-fn line<'a>(event: &Event, walk: &'a Walk, protocol: Protocol) -> Line<'a> {
+pub(super) fn line<'a>(event: &Event, walk: &'a Walk, protocol: Protocol) -> Line<'a> {
     let is_of_one = event.instrument != InstrumentId::ALL;
     let has_qty = event
         .kind()
@@ -174,7 +175,7 @@ fn text(event: &Event, line: &Line<'_>) -> String {
     text
 }
 
-fn csv(line: &Line<'_>) -> String {
+pub(super) fn csv(line: &Line<'_>) -> String {
     format!(
         "{},{},{},{},{},{},{},{},{},{},{},{},{}",
         line.position,

@@ -62,6 +62,11 @@ impl Walk {
         self.reader.position()
     }
 
+    /// The venue's own bytes of that message, where the recording has them.
+    pub(super) fn raw(&self) -> Option<&[u8]> {
+        self.reader.raw()
+    }
+
     pub(super) fn facts(&self) -> Facts {
         self.reader.facts()
     }
