@@ -1,0 +1,4 @@
+//! A BinaryFILE of ITCH.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| tickspin_recording_fuzz::itch(data));

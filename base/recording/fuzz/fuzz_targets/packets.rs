@@ -1,0 +1,4 @@
+//! Captured packets of a feed.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| tickspin_recording_fuzz::packets(data));

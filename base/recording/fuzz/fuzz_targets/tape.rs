@@ -1,0 +1,4 @@
+//! Our own recording, any bytes.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| tickspin_recording_fuzz::tape(data));
