@@ -83,11 +83,9 @@ impl TreeBook {
         bids.into_iter().flatten().chain(asks.into_iter().flatten()).map(named)
     }
 
-    /// Instruments that have a level.
+    /// Instruments that have a level, or had one since they were cleared.
     pub fn instruments(&self) -> impl Iterator<Item = InstrumentId> {
-        let all = self.instruments.iter();
-        all.filter(|(_, sides)| !sides.bids.is_empty() || !sides.asks.is_empty())
-            .map(|(&number, _)| InstrumentId(number))
+        self.instruments.keys().map(|&number| InstrumentId(number))
     }
 
     /// Open orders of all instruments.

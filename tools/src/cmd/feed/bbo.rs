@@ -10,6 +10,7 @@
 //! |---|---|
 //! | ITCH, LOBSTER, DEEP+, DBN, ours | `position,ts_ns,bid_px,bid_sz,bid_ct,ask_px,ask_sz,ask_ct` |
 //! | DEEP, TOPS | `ts_ns,bid_px,bid_sz,ask_px,ask_sz` |
+//! | TOPS with `--flags` | `ts_ns,flags,bid_px,bid_sz,ask_px,ask_sz` |
 //! | Binance | `u,bid_px,bid_qty,ask_px,ask_qty` |
 //!
 //! `--changes` keeps a line only where its book values differ from the last such line.
@@ -35,6 +36,9 @@ pub(super) struct Args {
     /// Only the Nth session of the file, counted from 1 (a restart begins a new one)
     #[arg(long, value_name = "N")]
     session: Option<usize>,
+    /// TOPS, canonical: the quote's flags behind the time
+    #[arg(long)]
+    flags: bool,
     /// Stop after N lines
     #[arg(long, value_name = "N")]
     limit: Option<u64>,
@@ -71,12 +75,12 @@ pub(super) fn run(args: &Args) -> Outcome {
     }
     let mut book = TreeBook::default();
     let mut last: Option<Best> = None;
-    let mut session = 1;
+    let (mut session, mut begun) = (1, false);
     let mut left = args.limit.unwrap_or(u64::MAX);
     let mut protocol = None;
     while left > 0 && out.is_open() {
         let Some(event) = walk.next() else { break };
-        if event.kind() == Some(Kind::SessionStart) && walk.events() > 2 {
+        if is_next_session(&event, &mut begun) {
             session += 1;
             last = None;
         }
@@ -100,6 +104,11 @@ pub(super) fn run(args: &Args) -> Outcome {
         left -= 1;
         let at = (walk.position(), event.exchange_ns);
         match format {
+            Format::Canonical if args.flags && protocol == Protocol::Tops16 => {
+                let line = canonical(at, &best, protocol);
+                let (ns, rest) = line.split_once(',').unwrap_or((&line, ""));
+                out.line(format_args!("{ns},{},{rest}", event.second_id))?;
+            }
             Format::Canonical => out.line(format_args!("{}", canonical(at, &best, protocol)))?,
             Format::Csv => out.line(format_args!("{}", csv(at, &best, protocol)))?,
             Format::Json => out.line(format_args!("{}", json(at, &best, protocol)))?,
@@ -111,6 +120,19 @@ pub(super) fn run(args: &Args) -> Outcome {
         wanted.found(&walk)?;
     }
     Ok(outcome)
+}
+
+/// Whether a session begins that is not the recording's first. Some recordings announce their first,
+/// others just begin.
+pub(super) fn is_next_session(event: &Event, has_begun: &mut bool) -> bool {
+    match event.kind() {
+        Some(Kind::SessionStart) => std::mem::replace(has_begun, true),
+        Some(Kind::Definition | Kind::Clear) | None => false,
+        Some(_) => {
+            *has_begun = true;
+            false
+        }
+    }
 }
 
 /// Whether the venue's event that ends here gives a line.

@@ -1,5 +1,6 @@
 //! `tickspin feed book`: a whole book at one moment.
 
+use super::bbo::is_next_session;
 use super::walk::{Out, Walk, Wanted};
 use super::{Input, show};
 use crate::error::{Failure, Outcome};
@@ -9,6 +10,7 @@ use tickspin_recording::place::{Bound, Place};
 use tickspin_recording::tree_book::Level;
 use tickspin_recording::{Protocol, TreeBook};
 use tickspin_results::table::{Table, grouped};
+use tickspin_wire::event::Kind;
 use tickspin_wire::num::{InstrumentId, Px, Side};
 
 #[derive(Debug, clap::Args)]
@@ -22,6 +24,9 @@ pub(super) struct Args {
     /// the position of a message (as `feed dump` shows it); what happens then is in the book
     #[arg(long, value_name = "MOMENT", default_value = "END")]
     at: String,
+    /// At the end of the Nth session of the file, counted from 1 (a restart begins a new one)
+    #[arg(long, value_name = "N", conflicts_with = "at")]
+    session: Option<usize>,
     /// Only the best N levels of each side
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
@@ -73,6 +78,7 @@ pub(super) fn run(args: &Args) -> Outcome {
     let mut book = TreeBook::default();
     let (mut at, mut ns) = (0, 0);
     let mut last = None;
+    let (mut session, mut begun) = (1, false);
     while let Some(event) = walk.next() {
         if let (Some(moment), None) = (moment, last) {
             let settled = Bound::settle(moment, event.exchange_ns);
@@ -83,8 +89,19 @@ pub(super) fn run(args: &Args) -> Outcome {
             Some(Bound::Index(last)) => walk.position() > last,
             None => false,
         };
-        if is_behind {
+        // The books of a session end where the next one clears them.
+        let is_cleared = event.kind() == Some(Kind::Clear)
+            && event.instrument == InstrumentId::ALL
+            && begun
+            && args.session == Some(session);
+        if is_behind || is_cleared {
             break;
+        }
+        if is_next_session(&event, &mut begun) {
+            session += 1;
+            if args.session.is_some_and(|only| session > only) {
+                break;
+            }
         }
         (at, ns) = (walk.position(), event.exchange_ns);
         if let Some(wanted) = &mut wanted {
@@ -132,7 +149,7 @@ fn moment(at: &str) -> Result<Option<Place>, Failure> {
     place.map(Some).map_err(|rule| Failure::usage(format_args!("--at {at}: END, or {rule}")))
 }
 
-/// Instruments that have a level, by name.
+/// Instruments that have or had a level, by name.
 fn all(walk: &Walk, book: &TreeBook) -> Vec<InstrumentId> {
     let mut all: Vec<_> = book.instruments().map(|i| (name(walk, i), i)).collect();
     all.sort();

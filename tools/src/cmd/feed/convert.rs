@@ -117,7 +117,7 @@ fn copy(
         args.symbol.iter().map(|name| Wanted::new(name)).collect::<Result<Vec<_>, _>>()?;
     let mut sink: Option<Sink> = None;
     let mut bounds: Option<[Option<Bound>; 2]> = None;
-    let (mut latest_ns, mut events) = (0, 0);
+    let (mut latest_ns, mut events, mut is_begun) = (0, 0, false);
     while args.limit.is_none_or(|limit| events < limit) {
         let Some(event) = walk.next() else { break };
         latest_ns = event.exchange_ns.max(latest_ns);
@@ -143,6 +143,7 @@ fn copy(
             None => sink.insert(Sink::create(part, format, walk.facts().protocol)?),
         };
         sink.put(&event, walk)?;
+        is_begun |= !is_early;
         events += 1;
     }
     if let [wanted, ..] = &wanted[..]
@@ -151,8 +152,8 @@ fn copy(
         wanted.found(walk)?;
     }
     match sink {
-        Some(sink) => sink.finish()?,
-        None => {
+        Some(sink) if is_begun => sink.finish()?,
+        _ => {
             return walk.end().and(Err(Failure::new(
                 exit::FAILURE,
                 "no event is left to write: nothing was written",
