@@ -84,7 +84,8 @@ impl Instruments {
             return None;
         }
         let (there, instrument) = self.near[near_index(key)];
-        (there == key).then_some(instrument)
+        // A record may carry the key of an empty entry.
+        (there == key && instrument != InstrumentId::ALL).then_some(instrument)
     }
 
     /// The number of a key, given out if need be.
@@ -208,6 +209,15 @@ mod tests {
         assert!(instruments.tell(key(1, 9), "CLN4"), "it is named later");
         assert_eq!(instruments.symbols.number("CLN4"), Some(InstrumentId(2)));
         assert!(!instruments.tell(key(1, 9), "CLQ4"), "and only once");
+    }
+
+    #[test]
+    fn the_key_of_an_empty_entry_is_an_instrument_like_any_other() {
+        let mut instruments = Instruments::new(HashMap::new());
+        let nobody = key(u16::MAX, u32::MAX);
+        assert_eq!(instruments.near(nobody, 0), None);
+        assert_eq!(instruments.find(nobody, 0), Found::New(InstrumentId(0)));
+        assert_eq!(instruments.near(nobody, 0), Some(InstrumentId(0)));
     }
 
     #[test]

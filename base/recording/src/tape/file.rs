@@ -165,7 +165,8 @@ impl TapeFile {
         if missing > 0 && expected > 0 {
             let session = self.session();
             session.gaps += 1;
-            session.missing += missing;
+            // Whoever writes a file chooses its numbers.
+            session.missing = session.missing.saturating_add(missing);
             self.gap = Some((expected, missing));
         }
     }
