@@ -317,8 +317,7 @@ impl EventReader for MergedFile {
             }
             merged.sessions.extend(facts.sessions);
             merged.packets += facts.packets;
-            let least = |a: Option<u64>, b: Option<u64>| a.into_iter().chain(b).min();
-            merged.first_ns = least(merged.first_ns, facts.first_ns);
+            merged.first_ns = merged.first_ns.into_iter().chain(facts.first_ns).min();
             merged.last_ns = merged.last_ns.max(facts.last_ns);
             merged.reversals += facts.reversals;
             merged.latency_ns = match (merged.latency_ns, facts.latency_ns) {
