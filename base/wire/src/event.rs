@@ -27,11 +27,11 @@ use bytemuck::{Pod, Zeroable};
 /// | `Replace` | the old order | the new order | new limit | new displayed |
 /// | `Modify` | the order | – | limit | displayed from now on |
 /// | `Level` | number of orders, 0 unknown | – | the level | all that is displayed there from now on, 0: the level is gone |
-/// | `Quote` | number of orders, 0 unknown | – | best price, `NONE`: the side is empty | displayed there, 0: the side is empty |
+/// | `Quote` | number of orders, 0 unknown | the venue's flags (TOPS) | best price, `NONE`: the side is empty | displayed there, 0: the side is empty |
 /// | `Trade` | – | match number | price | traded against hidden interest |
 /// | `Cross` | – | match number | price | crossed |
-/// | `Broken` | – | match number | – | – |
-/// | `Status` | state byte (`T` trading, `H` halted, `P` paused, `Q` quotation only) | – | – | – |
+/// | `Broken` | – | match number | price, where the venue says it | quantity, likewise |
+/// | `Status` | state byte (`T` trading, `H` halted, `P` paused, `Q` quotation only) | `O`: from an operational halt (IEX) | – | – |
 /// | `Definition` | symbol, bytes 0..8 | symbol, bytes 8..16 | price tick, `NONE` unknown | lot, 0 unknown |
 /// | `System` | event byte of the venue | – | – | – |
 /// | `Info` | message type byte | – | – | – |
