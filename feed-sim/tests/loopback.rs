@@ -29,8 +29,9 @@ fn a_recorded_file_goes_through_the_ring_message_by_message() {
         eprintln!("SKIPPED: {} is not here; TICKSPIN_DATA names the folder", path.display());
         return;
     }
-    let source =
-        Source::Replay(Box::new(Replay::open(&[path.clone()], ReplaySpec::default()).unwrap()));
+    let source = Source::Replay(Box::new(
+        Replay::open(std::slice::from_ref(&path), ReplaySpec::default()).unwrap(),
+    ));
     let flags = Flags { speed: Some("max".into()), warm_up: Some(7), ..Flags::default() };
     let mut rig = Rig::with_source(&flags, source);
     let mut events = rig.take_until_end();

@@ -176,7 +176,8 @@ fn the_same_events_come_at_any_speed() {
     let events = |speed| {
         let spec =
             ReplaySpec { from: Some(Place::TimeOfDay(34_200_000_000_000)), ..Default::default() };
-        let source = Source::Replay(Box::new(Replay::open(&[path.clone()], spec).unwrap()));
+        let source =
+            Source::Replay(Box::new(Replay::open(std::slice::from_ref(&path), spec).unwrap()));
         let scale = Scale::new(Clock::with_frequency(1_000_000_000), speed);
         let preparer = Preparer::new(source, scale, Limits { warm_up: 7, ..Limits::default() });
         let ahead = Ahead::new(preparer, Room::of(4_096)).unwrap();
@@ -266,7 +267,7 @@ fn touches_over_a_real_morning_are_those_of_an_independent_reader() {
     use sha2::{Digest, Sha256};
     use std::fmt::Write;
     let Some(path) = data("itch/aapl_20190130_first3000.itch50") else { return };
-    let mut replay = Replay::open(&[path.clone()], ReplaySpec::default()).unwrap();
+    let mut replay = Replay::open(std::slice::from_ref(&path), ReplaySpec::default()).unwrap();
     let mut file = ItchFile::open(&path).unwrap();
     let mut book = TreeBook::default();
     let (mut lines, mut last, mut rows) = (String::new(), String::new(), 0);

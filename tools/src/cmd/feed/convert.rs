@@ -134,7 +134,7 @@ fn copy(
         let is_early = from.is_some_and(|from| !from.is_reached(latest_ns, position));
         let is_unwanted = !wanted.is_empty()
             && event.instrument != InstrumentId::ALL
-            && !wanted.iter_mut().fold(false, |any, wanted| wanted.is(&event, walk) || any);
+            && !wanted.iter_mut().any(|wanted| wanted.is(&event, walk));
         if is_unwanted || (is_early && !is_definition) {
             continue;
         }
