@@ -520,9 +520,12 @@ fn lines(count: usize) -> impl Strategy<Value = Lines> {
     })
 }
 
+/// Packets, the datagrams of each line, the numbers that no line has, and the number after the last.
+type Made = (Vec<Vec<u8>>, Vec<Vec<Datagram>>, Vec<u64>, u64);
+
 /// The packets, and what each line makes of them; the first and the last are lost on no line, so that
 /// the span is known.
-fn made((sizes, mut fates, lag_ns): Lines) -> (Vec<Vec<u8>>, Vec<Vec<Datagram>>, Vec<u64>, u64) {
+fn made((sizes, mut fates, lag_ns): Lines) -> Made {
     let mut first = 1;
     let mut packets = Vec::new();
     let mut lost = Vec::new();
