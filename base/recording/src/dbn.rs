@@ -11,6 +11,7 @@
 //! by number only, unless definitions are among them. DBZ and version 4 are refused by name.
 //! Cost: an MBO record is some 10 ns from a file in the page cache, most of it the copy from there.
 
+mod counts;
 mod head;
 mod instruments;
 pub(crate) mod layout;
@@ -19,9 +20,10 @@ mod translate;
 use crate::EventReader;
 use crate::container::{Container, Stream, StreamEnd};
 use crate::error::{Damage, Fault, RecordingError};
-use crate::facts::{Facts, Protocol, SessionFacts};
+use crate::facts::Facts;
 use crate::symbols::Symbols;
 use ::dbn::{MboMsg, Schema, TradeMsg, UNDEF_TIMESTAMP, flags, rtype};
+use counts::Counts;
 use instruments::{Found, Instruments, Key};
 use layout::{Definition, HEADER_BYTES, Header, MBO_BYTES, TS_OUT_BYTES, field};
 use std::path::Path;
@@ -30,19 +32,6 @@ use tickspin_wire::num::{InstrumentId, Side};
 use translate::Translation;
 
 pub use head::METADATA_BYTES_MAX;
-
-/// Counts that are not in [`Facts`] already.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Counts {
-    unknown_types: u64,
-    unexpected_sizes: u64,
-    unknown_actions: u64,
-    /// Of instruments beyond the last number there is.
-    unnumbered: u64,
-    maybe_bad_book: u64,
-    sequence_first: Option<u32>,
-    sequence_last: u32,
-}
 
 /// An open DBN recording.
 #[derive(Debug)]
@@ -277,26 +266,6 @@ impl DbnFile {
         }
     }
 
-    /// Counts a record that is handed out.
-    #[inline(always)]
-    fn note(&mut self, header: &Header, flags: u8, ts_recv_ns: u64) {
-        self.records += 1;
-        self.by_rtype[header.rtype as usize] += 1;
-        self.counts.maybe_bad_book += u64::from(flags & flags::MAYBE_BAD_BOOK != 0);
-        if header.ts_event_ns != UNDEF_TIMESTAMP {
-            self.times.at(header.ts_event_ns);
-            if ts_recv_ns != UNDEF_TIMESTAMP && flags & flags::BAD_TS_RECV == 0 {
-                self.times.latency(ts_recv_ns, header.ts_event_ns);
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn sequenced(&mut self, sequence: u32) {
-        self.counts.sequence_first.get_or_insert(sequence);
-        self.counts.sequence_last = sequence;
-    }
-
     /// What the instrument of `base` is called.
     fn named(&self, base: &Event) -> Event {
         let name = self.instruments.symbols.name(base.instrument).unwrap_or("");
@@ -411,41 +380,7 @@ impl EventReader for DbnFile {
     }
 
     fn facts(&self) -> Facts {
-        let named = |rtype: u8| match (rtype, self.schema) {
-            (rtype::MBP_1, Some(Schema::Tbbo)) => "tbbo",
-            _ => layout::name(rtype),
-        };
-        let counted = (0..=u8::MAX).zip(*self.by_rtype).filter(|&(_, count)| count > 0);
-        let mut facts = Facts {
-            container: match self.version {
-                Some(version) => format!("{}, dbn v{version}", self.container()),
-                None => format!("{}, dbn fragment", self.container()),
-            },
-            protocol: Protocol::Dbn,
-            messages: self.by_rtype.iter().sum(),
-            by_type: counted.map(|(rtype, count)| (named(rtype).into(), count)).collect(),
-            truncated: self.truncated,
-            ..self.times.clone()
-        };
-        if let Some(first) = self.counts.sequence_first {
-            facts.sessions.push(SessionFacts {
-                id: self.dataset.clone(),
-                first: first.into(),
-                last: self.counts.sequence_last.into(),
-                ..SessionFacts::default()
-            });
-        }
-        for (reason, count) in [
-            ("unknown type", self.counts.unknown_types),
-            ("unexpected length", self.counts.unexpected_sizes),
-            ("unknown action", self.counts.unknown_actions),
-            ("instrument without a number", self.counts.unnumbered),
-        ] {
-            if count > 0 {
-                facts.skipped_by.insert(reason, count);
-            }
-        }
-        facts
+        self.told()
     }
 
     fn symbols(&self) -> &Symbols {
