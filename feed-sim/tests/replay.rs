@@ -319,3 +319,27 @@ fn a_cut_file_gives_what_is_whole_and_then_says_where() {
     assert_eq!(error.exit_code(), 1);
     assert!(error.to_string().contains("cut.itch50: cut inside record"), "{error}");
 }
+
+#[test]
+fn a_snapshot_is_delivered_at_once_whatever_its_times() {
+    let event = |order_id, exchange_ns, flags| Event {
+        exchange_ns,
+        order_id,
+        px: Px(100),
+        qty: Qty(1),
+        instrument: InstrumentId(5),
+        kind_side: Event::pack(Kind::Add, Side::Bid),
+        flags,
+        ..Event::EMPTY
+    };
+    let events = vec![
+        event(1, 10, flag::SNAPSHOT),
+        event(2, 7_000_000_000, flag::SNAPSHOT | flag::COMPLETE),
+        event(3, 90_000_000_000, flag::COMPLETE),
+        event(4, 90_000_000_500, flag::COMPLETE),
+    ];
+    let left = events.iter().copied().collect();
+    let memory = Memory { events, left, symbols: Symbols::default() };
+    let mut replay = Replay::new(Box::new(memory), "memory".to_owned(), ReplaySpec::default());
+    assert_eq!(offsets(&take(&mut replay, 9)), [None, None, Some(0), Some(500)]);
+}

@@ -8,9 +8,9 @@
 //!
 //! **Time** is the venue's. One that runs backwards is clamped to the latest seen, and counted.
 //! What lies before `--from` is given at once and unpaced; the pace counts from the first tick at
-//! or after it. Without `--from` it counts from the first message about an order or a trade: a day
-//! begins with hours of directory messages, seconds apart, that nobody wants to sit through
-//! (`--from 0` does). With a rate instead of the recorded pace, paced ticks are evenly spaced.
+//! or after it. Without `--from` it counts from the first message about an order or a trade that is
+//! not of a snapshot: a day begins with hours of directory messages, seconds apart, and a snapshot
+//! with orders that are days old, and nobody wants to sit through either (`--from 0` does). With a rate instead of the recorded pace, paced ticks are evenly spaced.
 //! What lies at `--to` or after it does not belong.
 //!
 //! **Rounds**: times of later rounds are shifted so that the first paced tick goes on where the last
@@ -227,7 +227,7 @@ impl Replay {
             let is_early = self.origin_ns.is_none()
                 && match from {
                     Some(from) => !from.is_reached(clamped_ns, index),
-                    None => !is_of_orders(&event),
+                    None => !is_of_market(&event),
                 };
             let due = match is_early {
                 true => Due::AtOnce,
@@ -331,9 +331,11 @@ fn touch(book: &TreeBook, instrument: InstrumentId) -> Touch {
     Touch { bid, ask }
 }
 
-/// About an order or a trade: what a recording is played for.
-fn is_of_orders(event: &Event) -> bool {
-    event.kind().is_some_and(|kind| (kind as u8) < Kind::Status as u8)
+/// About an order or a trade as it happens: what a recording is played for. The orders of a snapshot
+/// bear the times at which they were entered, days before.
+fn is_of_market(event: &Event) -> bool {
+    event.flags & flag::SNAPSHOT == 0
+        && event.kind().is_some_and(|kind| (kind as u8) < Kind::Status as u8)
 }
 
 /// What a recording turned out to be, as files have it.
