@@ -37,7 +37,7 @@ mod price;
 pub mod size;
 pub mod table;
 
-pub use ahead::{LOOK_AHEAD, LOOK_AT_LEVEL};
+pub use ahead::{Ahead, LOOK_AHEAD, LOOK_AT_LEVEL};
 pub use change::{BookStats, Change, Effect};
 pub use ladder::{Level, Levels};
 pub use size::{BookMemory, BookSize, BookSizeError};

@@ -4,7 +4,8 @@ mod common;
 
 use common::{Memory, lines};
 use proptest::prelude::*;
-use tickspin_hot::book::{Book, BookMemory, BookSize, Effect, Top};
+use proptest::strategy::ValueTree;
+use tickspin_hot::book::{Ahead, Book, BookMemory, BookSize, Effect, Top};
 use tickspin_hot::decode::check;
 use tickspin_testkit::twin::Twin;
 use tickspin_wire::event::{Event, Kind};
@@ -222,4 +223,25 @@ fn memory_of_a_wrong_size_is_refused_by_name() {
     let error = Book::new(memory, 0).unwrap_err();
     assert_eq!(error, BookSizeError::Orders(31));
     assert_eq!(error.to_string(), "31 order slots: a power of two from 8 to 2^31 would do");
+}
+
+#[test]
+fn looking_ahead_changes_no_result_and_no_order() {
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let events = prop::collection::vec(event(300, 60), 0..400);
+    for _ in 0..50 {
+        let events = events.new_tree(&mut runner).unwrap().current();
+        let ticks: Vec<_> = events.iter().filter_map(|&event| check(event).ok()).collect();
+        let size = BookSize { instruments: 4, orders: 2_000, levels: 8 * 124 };
+        let (mut memory, mut other) = (Memory::new(size), Memory::new(size));
+        let (mut plain, mut book) = (memory.book(), other.book());
+        let expected: Vec<_> = ticks.iter().map(|tick| (*tick, plain.apply(tick))).collect();
+        let mut ahead = Ahead::new();
+        let mut seen: Vec<_> =
+            ticks.iter().filter_map(|&tick| ahead.push(&mut book, tick)).collect();
+        seen.extend(std::iter::from_fn(|| ahead.pop(&mut book)));
+        assert_eq!(seen, expected);
+        assert_eq!(lines(&book), lines(&plain));
+        assert_eq!(ahead.pop(&mut book), None);
+    }
 }

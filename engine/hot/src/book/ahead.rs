@@ -18,7 +18,7 @@
 
 use super::ladder::Ladder;
 use super::table::Found;
-use super::{Book, InstrumentSlot};
+use super::{Book, Change, InstrumentSlot};
 use crate::decode::Tick;
 use tickspin_host::memory::prefetch;
 use tickspin_wire::event::Kind;
@@ -75,6 +75,64 @@ impl Book<'_> {
     fn fetch_ladder(&self, instrument: InstrumentId, side: Side) {
         let Some(slot) = self.instruments.get(instrument.index()) else { return };
         self.arena.fetch(ladder_of(slot, side));
+    }
+}
+
+/// Ticks on their way to the book, shown to it in time: what a replay puts between decoder and book.
+///
+/// Nothing is allocated: [`LOOK_AHEAD`] ticks lie in the value itself.
+#[derive(Clone, Debug)]
+pub struct Ahead {
+    ring: [Option<Tick>; RING],
+    /// Ticks taken so far.
+    count: usize,
+}
+
+const RING: usize = LOOK_AHEAD.next_power_of_two();
+const _: () = assert!(LOOK_AT_LEVEL < LOOK_AHEAD, "the entry comes before the level");
+
+impl Ahead {
+    /// With nothing on its way.
+    #[must_use]
+    pub const fn new() -> Ahead {
+        Ahead { ring: [None; RING], count: 0 }
+    }
+
+    /// Takes a tick; applies the one that came [`LOOK_AHEAD`] ticks before it, if there is one.
+    #[inline]
+    pub fn push(&mut self, book: &mut Book<'_>, tick: Tick) -> Option<(Tick, Change)> {
+        book.look_ahead(&tick);
+        let due = self.get(LOOK_AHEAD);
+        if let Some(soon) = self.get(LOOK_AHEAD - LOOK_AT_LEVEL) {
+            book.look_at_level(soon);
+        }
+        let applied = due.map(|due| (*due, book.apply(due)));
+        if let Some(place) = self.ring.get_mut(self.count % RING) {
+            *place = Some(tick);
+        }
+        self.count += 1;
+        applied
+    }
+
+    /// Applies the oldest tick on its way; `None` when there is none. Until then, nothing is pushed.
+    pub fn pop(&mut self, book: &mut Book<'_>) -> Option<(Tick, Change)> {
+        (1..=LOOK_AHEAD).rev().find_map(|back| {
+            let at = self.count.wrapping_sub(back) % RING;
+            let tick = self.ring.get_mut(at)?.take()?;
+            Some((tick, book.apply(&tick)))
+        })
+    }
+
+    /// The tick that came so many ticks before the next one.
+    #[inline]
+    fn get(&self, back: usize) -> Option<&Tick> {
+        self.ring.get(self.count.wrapping_sub(back) % RING)?.as_ref()
+    }
+}
+
+impl Default for Ahead {
+    fn default() -> Ahead {
+        Ahead::new()
     }
 }
 
