@@ -131,7 +131,7 @@ impl BinanceFile {
             }
             Verdict::Gap { first_missing, missing } => {
                 it.facts.gaps += 1;
-                it.facts.missing += missing;
+                it.facts.missing = it.facts.missing.saturating_add(missing);
                 self.counts.overflowed += it.sync.hold(base.exchange_ns, depth);
                 self.push_at(position, *base, Kind::Clear, Side::None);
                 let gap = Event { order_id: first_missing, second_id: missing, ..*base };
