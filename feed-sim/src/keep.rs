@@ -12,7 +12,7 @@ use std::time::{Duration, Instant, SystemTime};
 use tickspin_results::Histogram;
 use tickspin_results::hlog;
 use tickspin_results::out::OutError;
-use tickspin_ring::tally::{Snapshot, TallyReader};
+use tickspin_ring::tally::{Snapshot, TallyReader, lowest_of};
 
 /// The interval log and what it has seen so far.
 pub struct Keep {
@@ -24,6 +24,9 @@ pub struct Keep {
     /// When the present interval began, since `began`.
     since: Duration,
     last: Vec<Snapshot>,
+    /// Where the present one is taken: no new memory an interval, for this thread may share the
+    /// pinned one's core.
+    present: Snapshot,
     failed: Option<OutError>,
 }
 
@@ -44,7 +47,17 @@ impl Keep {
             .map_err(|source| OutError::Io { doing: "write", path: path.clone(), source })?;
         let last = vec![Snapshot::default(); TALLIES.len()];
         let (began, since) = (Instant::now(), Duration::ZERO);
-        Ok(Keep { tallies, log, path, began, interval, since, last, failed: None })
+        Ok(Keep {
+            tallies,
+            log,
+            path,
+            began,
+            interval,
+            since,
+            last,
+            present: Snapshot::default(),
+            failed: None,
+        })
     }
 
     /// Writes an interval if one is due.
@@ -66,17 +79,29 @@ impl Keep {
         let now = self.began.elapsed();
         let length = now.saturating_sub(self.since);
         for (index, tag) in TALLIES.into_iter().enumerate() {
-            let mut later = Snapshot::default();
-            self.tallies.snapshot(index, &mut later);
-            let values = histogram(&later.minus(&self.last[index]));
+            let (present, last) = (&mut self.present, &mut self.last[index]);
+            self.tallies.snapshot(index, present);
+            let values = since(present, last);
             if let Err(source) = self.log.interval(tag, self.since, length, &values) {
                 let path = self.path.clone();
                 self.failed.get_or_insert(OutError::Io { doing: "write", path, source });
             }
-            self.last[index] = later;
+            std::mem::swap(&mut self.present, &mut self.last[index]);
         }
         self.since = now;
     }
+}
+
+/// What was counted between two snapshots.
+fn since(present: &Snapshot, last: &Snapshot) -> Histogram {
+    let before = last.cells.iter().copied().chain(std::iter::repeat(0));
+    let cells = present.cells.iter().zip(before).enumerate();
+    let counts = cells.map(|(cell, (&now, was))| (lowest_of(cell), now.saturating_sub(was)));
+    Histogram::from_counts(
+        counts.filter(|&(_, count)| count != 0),
+        present.overflow.saturating_sub(last.overflow),
+        present.negative.saturating_sub(last.negative),
+    )
 }
 
 fn histogram(snapshot: &Snapshot) -> Histogram {

@@ -94,7 +94,7 @@ fn help_and_version_are_answers() {
 #[test]
 fn wrong_usage_is_one_line_and_2() {
     let folder = folder();
-    let cases: [(&[&str], &str); 22] = [
+    let cases: [(&[&str], &str); 27] = [
         (&[], "synth, or replay FILE"),
         (&["fly"], "fly"),
         (&["synth", "--bogus"], "--bogus"),
@@ -117,6 +117,11 @@ fn wrong_usage_is_one_line_and_2() {
         (&["synth", "--wait-peer", "never"], "wait_peer"),
         (&["synth", "--from", "09:30"], "from"),
         (&["synth", "--loop"], "loop"),
+        (&["synth", "--to", "#5"], "to"),
+        (&["synth", "--symbols", "A,B"], "symbols"),
+        (&["synth", "--parts"], "parts"),
+        (&["replay", "day", "--from", "9h30"], "from"),
+        (&["replay", "day", "--to", "#"], "to"),
     ];
     for (arguments, word) in cases {
         fails(folder.path(), &feed(folder.path(), arguments), 2, &[word], &[]);
@@ -165,6 +170,19 @@ fn files_that_cannot_be_replayed_are_told_apart() {
     let gzip = gzip.finish().unwrap();
     fs::write(path.join("cut"), &gzip[..12]).unwrap();
     fails(path, &replay("cut"), 1, &["cut: "], &files);
+}
+
+#[test]
+fn a_place_that_the_recording_cannot_have_is_usage_and_nothing_is_left() {
+    let folder = folder();
+    let path = folder.path();
+    fs::write(path.join("day"), recording(3)).unwrap();
+    let dated = ["replay", "day", "--to", "2024-05-08T00:00Z", "--wait-peer", "1ms", "--json"];
+    fails(path, &feed(path, &dated), 2, &["to", "day", "midnight"], &["day"]);
+    // One origin with itself is no quarrel, and two files are one stream.
+    let two = ["replay", "day", "day", "--wait-peer", "1ms", "--json"];
+    fails(path, &feed(path, &two), 1, &["no engine"], &["day"]);
+    fails(path, &feed(path, &["replay", "day", "nowhere"]), 1, &["nowhere", "no such"], &["day"]);
 }
 
 #[test]

@@ -98,6 +98,12 @@ fn the_spot_recording_gives_every_expected_number() {
     assert_eq!(serde_json::json!(counts), expected["final_levels"]);
     assert_eq!(serde_json::json!(touch(&book)), expected["final_bbo"]);
 
+    let side =
+        |side| levels(side).map(|(px, qty)| format!("{px}:{qty}")).collect::<Vec<_>>().join("|");
+    let whole = format!("{}#{}", side(Side::Bid), side(Side::Ask));
+    let whole: String = Sha256::digest(whole).iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(whole, expected["final_book_sha256"].as_str().expect("text"));
+
     let facts = file.facts();
     let types: BTreeMap<String, u64> =
         serde_json::from_value(expected["streams"].clone()).expect("counts");

@@ -2,7 +2,9 @@
 //! but these words. See [`Certificate`](tickspin_results::Certificate) for what it comes to.
 //!
 //! Two clock readings around an empty turn lie some 20 ns apart. What lies between two that are more
-//! than 2 µs apart is not this program, unless a cold thread of ours was at work on this core.
+//! than 2 µs apart is not this program, unless a cold thread of ours had this core: one began or
+//! ended to work in the gap, or was at work all through it and the gap is as long as a slice of the
+//! scheduler. A shorter one is an interrupt or the hypervisor, whoever waits for the core.
 //!
 //! An event falls into such a gap if its instant does. All that were due before the gap are gone when
 //! it begins (the turn was empty), so the instants in it are those before its end.
@@ -13,6 +15,8 @@ use tickspin_results::PaceCounts;
 use tickspin_results::certificate::HOST_GAP_NS;
 
 const NOT_EMPTY: u64 = 0;
+/// A third of the shortest slice that Linux gives by default, ns.
+const SLICE_MIN_NS: u64 = 250_000;
 
 /// Counts so far, ticks.
 #[derive(Clone, Copy, Debug, Default)]
@@ -20,6 +24,7 @@ pub(super) struct Certify {
     /// 100 ns, 1 µs, 10 µs, and the least gap.
     bounds: [u64; 3],
     gap_min: u64,
+    slice_min: u64,
     /// Gaps are the machine's: the loop does not give its core away.
     is_spinning: bool,
     /// When the last turn began, if it was empty.
@@ -39,7 +44,8 @@ impl Certify {
     pub(super) fn new(clock: &Clock, is_spinning: bool) -> Certify {
         let bounds = [100, 1_000, 10_000].map(|ns| clock.ticks_from_ns(ns));
         let gap_min = clock.ticks_from_ns(HOST_GAP_NS);
-        Certify { bounds, gap_min, is_spinning, ..Certify::default() }
+        let slice_min = clock.ticks_from_ns(SLICE_MIN_NS);
+        Certify { bounds, gap_min, slice_min, is_spinning, ..Certify::default() }
     }
 
     /// A turn begins.
@@ -65,7 +71,8 @@ impl Certify {
     #[inline(never)]
     fn gap(&mut self, since: u64, now: u64, control: &Control) {
         let cold_work = control.cold_work();
-        if cold_work != self.cold_work || Control::is_at_work(cold_work) {
+        let had_slice = Control::is_at_work(cold_work) && now - since > self.slice_min;
+        if cold_work != self.cold_work || had_slice {
             self.counts.own_gaps += 1;
             self.counts.own_gap_ns += now - since;
         } else {
@@ -178,19 +185,22 @@ mod tests {
         control.end_cold_work();
         certify.begin_turn(9_000, &control);
         certify.sent(4_000, 5_000);
-        // Still at work when the gap is seen, and when the next one is.
+        // Begun, and at work all through a gap as long as a slice; an interrupt meanwhile is none.
         certify.empty_turn(10_000, &control);
         control.begin_cold_work();
         certify.begin_turn(19_000, &control);
         certify.empty_turn(20_000, &control);
-        certify.begin_turn(29_000, &control);
+        certify.begin_turn(320_000, &control);
         let counts = certify.counts(&clock());
-        assert_eq!((counts.own_gaps, counts.own_gap_ns), (3, 26_000));
+        assert_eq!((counts.own_gaps, counts.own_gap_ns), (3, 317_000));
         assert_eq!((counts.host_gaps, counts.excluded), (0, 0));
-        control.end_cold_work();
-        certify.empty_turn(30_000, &control);
-        certify.begin_turn(39_000, &control);
+        certify.empty_turn(330_000, &control);
+        certify.begin_turn(339_000, &control);
         assert_eq!(certify.counts(&clock()).host_gaps, 1);
+        control.end_cold_work();
+        certify.empty_turn(400_000, &control);
+        certify.begin_turn(900_000, &control);
+        assert_eq!(certify.counts(&clock()).host_gaps, 2);
     }
 
     #[test]

@@ -1,10 +1,13 @@
-//! `tickspin bench handoff`: the floor of two cores, our ring, and what others offer.
+//! `tickspin bench`: what this machine and our parts can do; see [`book`] for decoding and books.
+//!
+//! `handoff`: the floor of two cores, our ring, and what others offer.
 //!
 //! Contenders take turns in short rounds, each round bracketed by a look at where the host has the
 //! cores; rounds in which that changed are set aside and counted. Compare numbers of one report
 //! with one another, never with those of another run.
 
-mod report; // the table and the JSON object
+mod book; // decoding and booking a day, beside a naive twin
+mod report; // the table and the JSON object of `handoff`
 
 use crate::error::{Failure, Outcome, exit};
 use crate::handoff::{Wishes, bench, calibrated};
@@ -26,6 +29,10 @@ enum What {
     ///
     /// Both cores spin for the whole time; what else runs on them is in the numbers.
     Handoff(Handoff),
+    /// Decode a day of messages and keep its books, with and without looking ahead, beside a naive twin.
+    ///
+    /// One core works for the whole time.
+    Book(book::Args),
 }
 
 #[derive(Debug, clap::Args)]
@@ -59,7 +66,13 @@ struct Host {
 /// host moved the cores in every round: then the numbers are printed all the same, and that comes
 /// last.
 pub fn run(args: &Args) -> Outcome {
-    let What::Handoff(args) = &args.what;
+    match &args.what {
+        What::Handoff(args) => handoff(args),
+        What::Book(args) => book::run(args),
+    }
+}
+
+fn handoff(args: &Handoff) -> Outcome {
     let cores = cores(args.cores)?;
     let clock = calibrated(Duration::from_millis(100))?;
     let facts = tickspin_host::facts::Facts::read();

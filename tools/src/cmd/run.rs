@@ -27,6 +27,8 @@ mod said; // what the feed will be told, as far as this program must know it
 mod spans; // measurements around the run
 mod watch; // start, wait, stop
 
+pub(super) use programs::program_beside;
+
 use crate::error::{Failure, Outcome, exit};
 use clap::ValueEnum;
 use std::path::PathBuf;

@@ -20,11 +20,18 @@ impl Programs {
     /// Exit code 4, the installation is not whole: a program is missing, does not start, or was
     /// built from other sources.
     pub(super) fn find() -> Result<Programs, Failure> {
-        let own = std::env::current_exe()
-            .map_err(|error| Failure::environment(format_args!("where am I? {error}")))?;
-        let folder = own.parent().unwrap_or(Path::new("."));
-        Ok(Programs { feed: find(folder, "feed-sim")?, engine: find(folder, "engine")? })
+        Ok(Programs { feed: program_beside("feed-sim")?, engine: program_beside("engine")? })
     }
+}
+
+/// A program beside the running one.
+///
+/// # Errors
+/// As [`Programs::find`].
+pub(in crate::cmd) fn program_beside(name: &str) -> Result<PathBuf, Failure> {
+    let own = std::env::current_exe()
+        .map_err(|error| Failure::environment(format_args!("where am I? {error}")))?;
+    find(own.parent().unwrap_or(Path::new(".")), name)
 }
 
 fn find(folder: &Path, name: &str) -> Result<PathBuf, Failure> {
