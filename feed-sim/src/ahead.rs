@@ -5,7 +5,9 @@
 //!   longer:          source ─► Preparer ─► decoder's ring ─► queue ─► pinned thread
 //!                    └──── a cold thread, once the queue is full ──┘
 //! ```
-//! A queue in one block of memory, filled before the start. A stream that fits is prepared as a
+//! A queue in one block of memory, filled before the start, in 2 MiB pages where the kernel gives
+//! them: on a virtual machine a walk of the page tables may stop the core for 100 µs and more, and in
+//! small pages each 51st event needs one. A stream that fits is prepared as a
 //! whole, and the run then only reads memory. Of a longer one the rest is topped up by the pinned
 //! thread, one event at a time, in gaps of the schedule: from the source itself where that is light
 //! (a synthetic market ~100 ns, a looped recording in memory less), else from what a
@@ -19,7 +21,9 @@ use crate::decoder::{Decoder, Given};
 use crate::error::SimError;
 use crate::pace::{AT_ONCE, Scale};
 use crate::source::{Due, Source, SourceFacts, Touch};
+use std::hint::black_box;
 use std::sync::Arc;
+use tickspin_host::memory::Table;
 use tickspin_wire::event::{Event, flag};
 
 /// One event, ready to be sent. 80 bytes.
@@ -32,6 +36,16 @@ pub struct Prepared {
     /// Ticks from the schedule's origin, or [`AT_ONCE`].
     pub offset: u64,
 }
+
+impl Default for Prepared {
+    fn default() -> Prepared {
+        Prepared { event: Event::EMPTY, touch: Touch::NONE, offset: AT_ONCE }
+    }
+}
+
+/// Events from the front to the one that is looked at in idle turns: within their gap the core may
+/// fetch its page and its line.
+const LOOK_AHEAD: u64 = 64;
 
 /// What belongs to the stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -137,7 +151,7 @@ impl Room {
 /// The queue and what is behind it.
 pub struct Ahead {
     behind: Behind,
-    slots: Vec<Prepared>,
+    slots: Table<Prepared>,
     mask: u64,
     /// Events taken out, and events put in, since the first.
     head: u64,
@@ -172,13 +186,16 @@ impl Ahead {
                 Err(error) => fault = Some(error),
             }
         }
+        let named = |source| SimError::Memory { what: "events prepared ahead", source };
+        let mut table = Table::new(slots.len(), true).map_err(named)?;
+        table.as_mut_slice().copy_from_slice(&slots);
         Ok(Ahead {
             is_exhausted: preparer.is_over(),
             behind: Behind::Preparer(Box::new(preparer)),
             mask: capacity as u64 - 1,
             head: 0,
             tail: slots.len() as u64,
-            slots,
+            slots: table,
             fault,
             decoded_beside: 0,
         })
@@ -211,7 +228,13 @@ impl Ahead {
     #[must_use]
     pub fn get(&self, n: u64) -> Option<&Prepared> {
         let at = self.head + n;
-        if at < self.tail { self.slots.get((at & self.mask) as usize) } else { None }
+        if at < self.tail { self.slots.as_slice().get((at & self.mask) as usize) } else { None }
+    }
+
+    /// For an idle turn: what will be needed in a while comes near.
+    #[inline]
+    pub fn look_ahead(&self) {
+        black_box(self.get(LOOK_AHEAD).map(|prepared| prepared.offset));
     }
 
     /// How many are prepared.
@@ -267,7 +290,7 @@ impl Ahead {
         match given {
             Given::Event(prepared) => {
                 let at = (self.tail & self.mask) as usize;
-                if let Some(slot) = self.slots.get_mut(at) {
+                if let Some(slot) = self.slots.as_mut_slice().get_mut(at) {
                     *slot = prepared;
                     self.tail += 1;
                     self.decoded_beside += u64::from(is_beside);

@@ -143,9 +143,9 @@ impl Plan {
     }
 }
 
-/// A quarter of the memory at most.
+/// A quarter of the memory at most: the queue, and as much again until it is filled.
 fn shared_room(memory_bytes: u64) -> usize {
-    let fits = usize::try_from(memory_bytes / 4).unwrap_or(usize::MAX) / size_of::<Prepared>();
+    let fits = usize::try_from(memory_bytes / 8).unwrap_or(usize::MAX) / size_of::<Prepared>();
     let is_room = |room: &usize| *room <= fits;
     (AHEAD.ilog2()..=AHEAD_SHARED.ilog2()).rev().map(|lg| 1 << lg).find(is_room).unwrap_or(AHEAD)
 }
@@ -185,7 +185,7 @@ mod tests {
     #[test]
     fn where_the_decoder_has_no_core_most_is_prepared_before_the_start_as_far_as_memory_goes() {
         assert_eq!(shared_room(64 << 30), AHEAD_SHARED);
-        assert_eq!(shared_room(2 << 30), AHEAD_SHARED / 2);
+        assert_eq!(shared_room(2 << 30), AHEAD_SHARED / 4);
         assert_eq!(shared_room(0), AHEAD);
         let flags = Flags { ahead: Some(64), ..Flags::default() };
         let plan = Plan::settle(&Config::load(&flags).unwrap().0).unwrap();

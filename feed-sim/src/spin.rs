@@ -208,6 +208,7 @@ impl Spinner {
                     self.ahead.top_up();
                 } else {
                     self.empty_turn(now, course);
+                    self.ahead.look_ahead();
                     wait.idle();
                 }
             }
