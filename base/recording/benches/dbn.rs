@@ -1,14 +1,15 @@
 //! What it costs to read DBN market by order from an uncompressed file, and to keep a book with it.
 //!
 //! Two seconds of ES with their snapshot (14,000 orders on 3,000 levels), and behind them made-up
-//! records to some 200 MB: 45 % new orders near the touch (at most 50,000 open), 40 % cancels, 10 % changes of a quantity,
+//! records to some 200 MB: 45 % new orders near the touch (5,000 open beside those of the snapshot), 40 % cancels, 10 % changes of a quantity,
 //! 5 % trades, as in the real part. The temporary file is in the page cache when it is measured.
 //! Time is that of the processor, as the kernel counts it for this thread: what others take of the
 //! core is not in it, what they take of its caches is. Lines, best and median of several rounds:
 //! - `bytes`: the file through the reader's buffer, nothing decoded: the floor of the others;
 //! - `crate`: the `dbn` crate's own decoder over the same file, every record's order id summed;
 //! - `decode`: records to events, all seven words of each read;
-//! - `book`: the same, and the engine's book;
+//! - `book`: the same, and the engine's book, looking ahead as when replaying;
+//! - `singly`: without looking ahead, as when ticks come one by one;
 //! - `tree`: the same, and the tree book of cold code instead.
 //!
 //! A regression in `decode` means that a replay of market by order can feed less; `book` is to stay
@@ -23,7 +24,7 @@ use std::hint::black_box;
 use std::io::{BufReader, Read};
 use std::path::Path;
 use tickspin_hot::book::size::{BookMemory, BookSize};
-use tickspin_hot::book::{Book, InstrumentSlot};
+use tickspin_hot::book::{Ahead, Book, InstrumentSlot};
 use tickspin_hot::decode::check;
 use tickspin_recording::container::Stream;
 use tickspin_recording::{DbnFile, TreeBook};
@@ -46,11 +47,12 @@ fn main() {
     fs::write(&path, &whole).expect("the temporary folder is writable");
     println!("{messages} records, {:.1} MB, {ROUNDS} rounds", whole.len() as f64 / 1e6);
     drop(whole);
-    let works: [(&str, Work, usize); 5] = [
+    let works: [(&str, Work, usize); 6] = [
         ("bytes", bytes, ROUNDS),
         ("crate", by_the_crate, ROUNDS),
         ("decode", decode, ROUNDS),
-        ("book", book, ROUNDS),
+        ("book", |path| book(path, true), ROUNDS),
+        ("singly", |path| book(path, false), ROUNDS),
         ("tree", tree, 3),
     ];
     for (name, work, rounds) in works {
@@ -94,7 +96,7 @@ fn continue_to(bytes: &mut Vec<u8>, len: usize) {
     bytes.reserve(len.saturating_sub(bytes.len()));
     while bytes.len() < len {
         let dice = random(100);
-        let (action, (id, px, side)) = if (dice < 45 && open.len() < 50_000) || open.len() < 500 {
+        let (action, (id, px, side)) = if (dice < 45 && open.len() < 5_000) || open.len() < 500 {
             let away = random(4) * random(8) + random(3);
             let (side, px) = match random(2) {
                 0 => (b'B', TOUCH - away as i64 * TICK),
@@ -156,20 +158,25 @@ fn decode(path: &Path) -> u64 {
     sum
 }
 
-fn book(path: &Path) -> u64 {
-    let size = BookSize { instruments: 1, orders: 80_000, levels: 5_000 };
+fn book(path: &Path, looks_ahead: bool) -> u64 {
+    let size = BookSize { instruments: 1, orders: 30_000, levels: 5_000 };
     let mut orders = vec![Default::default(); size.order_slots()];
     let mut levels = vec![Default::default(); size.level_slots()];
     let mut instruments = vec![InstrumentSlot::default(); size.instrument_slots()];
     let memory =
         BookMemory { orders: &mut orders, levels: &mut levels, instruments: &mut instruments };
     let mut book = Book::new(memory, 7).expect("sizes from BookSize");
+    let mut ahead = Ahead::new();
     let mut file = DbnFile::open(path).expect("a recording");
     while let Some(event) = file.next_event().expect("whole") {
-        if let Ok(tick) = check(event) {
+        let Ok(tick) = check(event) else { continue };
+        if looks_ahead {
+            ahead.push(&mut book, tick);
+        } else {
             book.apply(&tick);
         }
     }
+    while ahead.pop(&mut book).is_some() {}
     assert_eq!(book.stats().refused(), 0, "the book is large enough");
     book.orders_of(tickspin_wire::num::InstrumentId(0)).into()
 }
