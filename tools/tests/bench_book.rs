@@ -59,7 +59,7 @@ fn a_day_made_elsewhere_is_measured_as_well_in_whole_or_in_part() {
     let day = fs::read(folder.path().join("day")).unwrap();
     fs::write(folder.path().join("cut"), &day[..day.len() - 3]).unwrap();
     fs::write(folder.path().join("foreign"), b"no ITCH in here, just words").unwrap();
-    for (file, word) in [("cut", "cut"), ("foreign", "foreign"), ("missing", "No such file")] {
+    for (file, word) in [("cut", "cut"), ("foreign", "foreign"), ("missing", "no such file")] {
         let finished = bench(folder.path(), &["--file", file]);
         assert_eq!(finished.code, 1, "{}", finished.stderr);
         assert_eq!(finished.stderr.lines().count(), 1, "{}", finished.stderr);

@@ -1,3 +1,5 @@
+//! A synthetic day: same seed same bytes, its mix, its books, its file.
+
 use super::*;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;

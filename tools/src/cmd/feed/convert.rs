@@ -146,9 +146,7 @@ fn copy(
         is_begun |= !is_early;
         events += 1;
     }
-    if let [wanted, ..] = &wanted[..]
-        && events == 0
-    {
+    for wanted in &wanted {
         wanted.found(walk)?;
     }
     match sink {

@@ -58,11 +58,19 @@ impl Day {
         for _ in 0..most {
             stream.fill(RECORD_BYTES_MAX);
             let window = stream.window();
-            let Some(prefix) = window.first_chunk::<PREFIX_BYTES>() else { break };
-            let len = PREFIX_BYTES + usize::from(u16::from_be_bytes(*prefix));
-            let Some(record) = window.get(..len).filter(|_| len > PREFIX_BYTES) else { break };
-            bytes.extend_from_slice(record);
-            stream.take(len);
+            let prefix = window.first_chunk::<PREFIX_BYTES>();
+            let len = prefix.map_or(0, |prefix| usize::from(u16::from_be_bytes(*prefix)));
+            match window.get(..PREFIX_BYTES + len) {
+                Some(record) if len > 0 => bytes.extend_from_slice(record),
+                // The end marker.
+                Some(_) => break,
+                None => {
+                    // Nothing, or what was cut off: `checked` says where.
+                    bytes.extend_from_slice(window);
+                    break;
+                }
+            }
+            stream.take(PREFIX_BYTES + len);
         }
         match stream.end() {
             Some(StreamEnd::Cut) => return Err(failed("the file is cut".to_owned())),
