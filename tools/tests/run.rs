@@ -328,7 +328,7 @@ fn at_any_speed_the_same_file_gives_the_same_orders_and_books() {
         }
         assert!(fast["orders"]["sent"].as_u64() > Some(0), "{name}");
         assert!(fast["certificate"].is_null(), "no schedule, no certificate");
-        assert!(paced["certificate"]["events"].as_u64() > Some(1_000), "{name}");
+        assert!(paced["certificate"]["events"].as_u64() > Some(100), "{name}");
         assert_eq!(fast["recording"], paced["recording"]);
     }
 }

@@ -19,7 +19,7 @@
 //! Prices are in 1e-9, quantities in 1e-8, both exact.
 //! Venue time is `T`, else `E`. A message without (bookTicker and snapshot of spot) gets its local
 //! time, shifted by what lay between the clocks at the last message that had both.
-//! Memory: one line of at most [`LINE_BYTES_MAX`], and held depth events ([`sync`]).
+//! Memory: one line of at most [`LINE_BYTES_MAX`], and held depth events (`sync`).
 
 mod line;
 mod sync;

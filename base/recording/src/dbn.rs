@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Records may be of different types in one file. A record's own length is what it is stepped over
-//! by; it is read only where its size is one that its type has ([`layout`]).
+//! by; it is read only where its size is one that its type has (`layout`).
 //! Fragments (`*.dbn.frag`: records without metadata) are read as well; their instruments are known
 //! by number only, unless definitions are among them. DBZ and version 4 are refused by name.
 //! Cost: an MBO record is some 10 ns from a file in the page cache, most of it the copy from there.

@@ -20,7 +20,7 @@
 //! numbers of their instruments, so their books would be mixed. That is seen in the facts, several
 //! sessions, and mended by cutting the capture.
 //!
-//! A new protocol is one more [`PacketFeed`] in [`feeds`].
+//! A new protocol is one more `PacketFeed` in `feeds`.
 //! Memory: a buffer for each capture, packets held behind a hole, 64 bytes for each destination.
 
 mod feed; // 2. what a protocol is asked

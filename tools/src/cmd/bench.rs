@@ -1,4 +1,4 @@
-//! `tickspin bench`: what this machine and our parts can do; see [`book`] for decoding and books.
+//! `tickspin bench`: what this machine and our parts can do; see `book` for decoding and books.
 //!
 //! `handoff`: the floor of two cores, our ring, and what others offer.
 //!
