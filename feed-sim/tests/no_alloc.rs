@@ -117,7 +117,7 @@ fn nothing_is_allocated_between_the_first_event_and_the_last_answer() {
     for (name, flags) in cases {
         let left = run(&flags, || ());
         assert_eq!(left.outcome.sink.published, 20_000, "{name}");
-        assert!(left.outcome.session.requests > 1_000, "{name}: {:?}", left.outcome.session);
+        assert!(left.outcome.session.requests >= 1_000, "{name}: {:?}", left.outcome.session);
         assert!(left.allocations.is_zero(), "{name}: {:?}", left.allocations);
     }
 }
