@@ -249,9 +249,11 @@ impl MergedFile {
         Err(RecordingError::new(&path, Fault::Foreign { expected: EXPECTED, rule }))
     }
 
+    /// What refuses the merge is told; a fault that one of the files kept for later no longer is.
     fn end(&mut self) {
         self.parts.iter_mut().for_each(|part| part.front = None);
         self.waiting.clear();
+        self.fault = None;
     }
 }
 

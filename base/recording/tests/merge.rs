@@ -17,10 +17,16 @@ struct Memory {
     left: VecDeque<Event>,
     symbols: Symbols,
     protocol: Protocol,
+    /// After the last event an error, once.
+    fails: bool,
 }
 
 impl EventReader for Memory {
     fn next_event(&mut self) -> Result<Option<Event>, RecordingError> {
+        if self.left.is_empty() && std::mem::take(&mut self.fails) {
+            let gone = tickspin_recording::open(std::path::Path::new("no such file"));
+            return gone.map(|_| None);
+        }
         Ok(self.left.pop_front())
     }
     fn rewind(&mut self) -> Result<(), RecordingError> {
@@ -58,7 +64,7 @@ fn file(events: &[Event], names: &[(u16, &str)]) -> Memory {
     names.iter().for_each(|&(number, name)| symbols.learn(InstrumentId(number), name));
     let events = events.to_vec();
     let left = events.iter().copied().collect();
-    Memory { events, left, symbols, protocol: Protocol::Dbn }
+    Memory { events, left, symbols, protocol: Protocol::Dbn, fails: false }
 }
 
 fn merged(files: &[Memory], relation: Relation) -> MergedFile {
@@ -150,6 +156,13 @@ fn what_cannot_be_merged_is_refused_by_name() {
     let line = error.to_string();
     assert!(line.contains("file1: ") && line.contains("from midnight"), "{line}");
     assert!(mixed.next_event().unwrap().is_none(), "told once");
+
+    let unreadable = Memory { fails: true, ..file(&[], &[]) };
+    let since_1970 = file(&[event(Kind::Add, DAY_2024_NS, 0, 1)], &[]);
+    let since_midnight = file(&[event(Kind::Add, 34_200_000_000_000, 0, 1)], &[]);
+    let mut mixed = merged(&[unreadable, since_1970, since_midnight], Relation::Separate);
+    assert!(mixed.next_event().unwrap_err().to_string().contains("from midnight"));
+    assert!(mixed.next_event().unwrap().is_none(), "and what a file kept for the end no more");
 
     let large = file(&[event(Kind::Add, 1, 0, 1 << 56)], &[]);
     let small = file(&[event(Kind::Add, 2, 0, 1)], &[]);
