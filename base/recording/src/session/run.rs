@@ -177,10 +177,8 @@ impl Run {
         let Some(head) = packets.first() else { return };
         let (first, began_ns) = (head.first(), head.delivery.capture_ns);
         let lost = if first > self.first { self.first.max(1)..first } else { first..first };
-        self.begin_again(first, began_ns, out);
+        self.begin_again(lost.start, began_ns, out);
         if !lost.is_empty() {
-            self.first = lost.start;
-            self.next = lost.start;
             self.give_up(first, out);
         }
         (line.run, line.next) = (self.number, 0);
