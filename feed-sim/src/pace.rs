@@ -77,6 +77,16 @@ impl Pace {
         origin.wrapping_add(offset)
     }
 
+    /// The instant of an event behind the front, if it has one in the schedule that the front's is in.
+    #[inline]
+    #[must_use]
+    pub fn behind(&self, offset: u64) -> Option<u64> {
+        if offset == AT_ONCE {
+            return None;
+        }
+        self.origin.map(|origin| origin.wrapping_add(offset))
+    }
+
     /// The event at the front is gone: sent or dropped.
     #[inline]
     pub fn next(&mut self) {

@@ -12,7 +12,9 @@
 //! schedule, or in short ones once half of the queue is used up, or when the queue is empty. What
 //! is prepared here is light; decoding is for a thread of its own, and here only taken over.
 //!
-//! **At `--speed max`** events go one by one while requests are coming in, in batches otherwise.
+//! **Batches.** Several events that are due already (a burst of the recording, or the core was away)
+//! go as one batch of a few: sent one by one, each waits for the line of its slot to come back from
+//! the engine's core. At `--speed max` batches are longer. While requests come in, events go singly.
 //!
 //! **Lock-step**: after event N the loop waits until the engine has finished it, fills what N's
 //! touch has reached, then answers all requests, and only then sends N+1. So every report that the
@@ -47,6 +49,8 @@ const REQUESTS_PER_TURN: u32 = 16;
 /// Events of a batch, at most: long enough that the first slot's line travels once for many, short
 /// enough that a request waits some 200 ns only.
 const BATCH: u32 = 32;
+/// Events of a batch that keeps a schedule, at most: the first one's departure waits for the last.
+const DUE_BATCH: u32 = 8;
 /// Events prepared at once when the queue has run dry.
 const STARVED_BATCH: usize = 64;
 /// Gaps of the schedule that are long enough to prepare an event in, ns, which costs some 100 ns:
@@ -188,11 +192,8 @@ impl Spinner {
             };
             let intended = course.pace.intended(front.offset, now);
             if now >= intended {
-                let is_gone = if self.mode.is_max && taken == 0 {
-                    self.send_batch(course, intended)
-                } else {
-                    self.send_one(course, intended)
-                };
+                let batch = if taken == 0 { self.batch(course, now) } else { 1 };
+                let is_gone = self.send(course, batch, intended);
                 if !is_gone {
                     course.full_turns += 1;
                     wait.idle();
@@ -272,6 +273,25 @@ impl Spinner {
         self.ahead.take_fault().map_or(Ended::Stream, Ended::SourceFailed)
     }
 
+    /// How many events may go at once.
+    #[inline]
+    fn batch(&self, course: &Course, now: u64) -> u32 {
+        if self.mode.is_max {
+            return BATCH.min(u32::try_from(self.ahead.len()).unwrap_or(BATCH));
+        }
+        let is_due = |index: &u32| {
+            let next = self.ahead.get(u64::from(*index));
+            next.and_then(|next| course.pace.behind(next.offset)).is_some_and(|at| at <= now)
+        };
+        (1..DUE_BATCH).take_while(is_due).count() as u32 + 1
+    }
+
+    /// Offers the first so many. False when they have to stay.
+    #[inline]
+    fn send(&mut self, course: &mut Course, batch: u32, intended: u64) -> bool {
+        (batch > 1 && self.send_batch(course, batch, intended)) || self.send_one(course, intended)
+    }
+
     /// Offers the front. False when it has to stay.
     #[inline]
     fn send_one(&mut self, course: &mut Course, intended: u64) -> bool {
@@ -292,16 +312,24 @@ impl Spinner {
         true
     }
 
-    /// Offers as many as there is room for; falls back to one where a batch cannot be had.
+    /// Offers as many as there is room for. False where a batch cannot be had.
     #[inline]
-    fn send_batch(&mut self, course: &mut Course, taken_up: u64) -> bool {
-        let most = BATCH.min(u32::try_from(self.ahead.len()).unwrap_or(BATCH));
+    fn send_batch(&mut self, course: &mut Course, most: u32, intended: u64) -> bool {
         let Spinner { sink, ahead, .. } = self;
-        let sent = sink.offer_batch(most, taken_up, |index| ahead.get(u64::from(index)));
-        let Some((first, ticks, len)) = sent else { return self.send_one(course, taken_up) };
+        let instant = |index: u32, prepared: &Prepared| {
+            if index == 0 { Some(intended) } else { course.pace.behind(prepared.offset) }
+        };
+        let sent = sink.offer_batch(most, |index| {
+            let prepared = ahead.get(u64::from(index))?;
+            Some((prepared, instant(index, prepared)))
+        });
+        let Some((first, ticks, len)) = sent else { return false };
         for index in 0..len {
             let Some(&prepared) = self.ahead.get(u64::from(index)) else { break };
-            let lag = if index == 0 { ticks.saturating_sub(taken_up) } else { 0 };
+            let lag = match index {
+                0 => ticks.saturating_sub(intended),
+                _ => course.pace.behind(prepared.offset).map_or(0, |at| ticks.saturating_sub(at)),
+            };
             self.note_sent(course, &prepared, first + u64::from(index), ticks, lag);
             self.exchange.session().on_market(&prepared.event, prepared.touch);
         }

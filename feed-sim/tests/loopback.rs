@@ -54,6 +54,30 @@ fn a_recorded_file_goes_through_the_ring_message_by_message() {
     assert_eq!(left.states, (Some(State::Halt), Some(State::Halt)));
 }
 
+/// Far more than leaves in time: nearly all of it goes in batches, and each event of one knows its
+/// own instant.
+#[test]
+fn events_that_are_due_at_once_keep_order_and_their_own_instants() {
+    let rate = Some(50_000_000.0);
+    let mut rig = Rig::new(&Flags { rate, ring_slots: Some(64), ..flags("1", 20_000) });
+    let mut events = rig.take_until_end();
+    let left = rig.finish();
+    assert_eq!(events.pop().unwrap().kind(), Some(Kind::End));
+    assert_eq!(events.len(), 20_000);
+    // The preface is due at once; the flow behind it has a schedule.
+    events.retain(|event| !event.is_warm_up() && event.kind() != Some(Kind::Definition));
+    let instants: Vec<u64> =
+        events.iter().map(|event| event.sent_ticks - u64::from(event.lag_ticks)).collect();
+    let clock = tickspin_host::clock::Clock::calibrate(Duration::from_millis(20)).unwrap();
+    let paced = events.len() - events.len() / 2;
+    let (first, last) = (events[paced], events[events.len() - 1]);
+    let span = clock.ns(instants[events.len() - 1] - instants[paced]);
+    assert!(span.abs_diff(last.exchange_ns - first.exchange_ns) < 1_000, "{span}");
+    assert!(instants[paced..].is_sorted(), "the schedule goes on, however late events leave");
+    assert!(events.is_sorted_by_key(|event| event.sent_ticks));
+    assert_eq!(left.lag.count(), left.outcome.sink.published - left.outcome.sink.warm_up);
+}
+
 #[test]
 fn at_full_speed_batches_keep_order_and_count() {
     let mut rig = Rig::new(&Flags { ring_slots: Some(64), ..flags("max", 50_000) });

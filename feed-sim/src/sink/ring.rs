@@ -9,8 +9,9 @@
 //! is an event of ours, outside the schedule: sent, not measured.
 //!
 //! The `sent` stamp of a batch is read once, before its first slot is written; the batch becomes
-//! visible with its last store, at most some hundred nanoseconds later. That only happens at
-//! `--speed max`, where waiting in the ring is thousands of times longer.
+//! visible with its last store, which a paced batch, of a few events that were all due, takes some
+//! ten nanoseconds an event to come to. At `--speed max` batches are longer, and waiting in the ring
+//! is thousands of times longer still.
 
 use crate::ahead::Prepared;
 use crate::args::PolicyName;
@@ -127,14 +128,13 @@ impl RingSink {
         Offered::Sent { seq, ticks, lag }
     }
 
-    /// Offers up to `most` events, of which the first was taken up at `taken_up` and the others
-    /// now. Returns (first sequence, stamp, how many).
+    /// Offers up to `most` events, each with its intended instant; without one it is this instant.
+    /// Returns (first sequence, stamp, how many).
     #[inline]
     pub fn offer_batch<'a>(
         &mut self,
         most: u32,
-        taken_up: u64,
-        events: impl Fn(u32) -> Option<&'a Prepared>,
+        events: impl Fn(u32) -> Option<(&'a Prepared, Option<u64>)>,
     ) -> Option<(u64, u64, u32)> {
         if self.missing.is_some() {
             return None;
@@ -145,9 +145,9 @@ impl RingSink {
         let (mut stats, mut session_seq) = (self.stats, self.session_seq);
         for index in 0..len {
             // The caller has as many as it asked room for.
-            let prepared = events(index)?;
+            let (prepared, intended) = events(index)?;
             let mut event = prepared.event;
-            stamp(&mut event, ticks, if index == 0 { taken_up } else { ticks });
+            stamp(&mut event, ticks, intended.unwrap_or(ticks));
             count(&mut stats, &mut session_seq, &event);
             batch.write(index, &event.to_words());
         }
