@@ -55,7 +55,10 @@ fn main() {
         ("singly", |path| book(path, false), ROUNDS),
         ("tree", tree, 3),
     ];
-    for (name, work, rounds) in works {
+    // `cargo bench --bench dbn -- book` measures that line alone.
+    let only = std::env::args().skip(1).find(|arg| !arg.starts_with('-'));
+    let is_asked = |name: &str| only.as_ref().is_none_or(|only| only == name);
+    for (name, work, rounds) in works.into_iter().filter(|work| is_asked(work.0)) {
         let mut ns: Vec<f64> = (0..rounds)
             .map(|_| {
                 let start = cpu_ns();

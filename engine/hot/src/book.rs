@@ -149,8 +149,14 @@ impl<'m> Book<'m> {
     /// Takes one event.
     #[inline]
     pub fn apply(&mut self, tick: &Tick) -> Change {
-        let event = &tick.event;
         self.fetch_instrument(tick);
+        self.apply_near(tick)
+    }
+
+    /// The same where what the event needs was asked for before, see [`ahead`].
+    #[inline]
+    pub fn apply_near(&mut self, tick: &Tick) -> Change {
+        let event = &tick.event;
         match tick.kind {
             Kind::Add => self.add(event, tick.side),
             Kind::Execute | Kind::Reduce => self.take(event),
@@ -359,8 +365,31 @@ impl<'m> Book<'m> {
             Found::Vacant(_) if matches!(side, Side::None) => self.unknown(event.instrument),
             Found::Vacant(_) => self.add(event, side),
             Found::At(at, entry) if event.qty.0 == 0 => self.take_at(at, &entry, entry.qty),
-            Found::At(..) => self.replace(&Event { second_id: event.order_id, ..*event }),
+            Found::At(at, entry) => match self.resize(at, &entry, event) {
+                Some(change) => change,
+                None => self.replace(&Event { second_id: event.order_id, ..*event }),
+            },
         }
+    }
+
+    /// Another quantity at the same price, by far the most changes: entry and level stay where they
+    /// are. `None` where that is not what happens, or does not fit; nothing was changed then.
+    #[inline]
+    fn resize(&mut self, at: usize, entry: &OrderSlot, event: &Event) -> Option<Change> {
+        if entry.px != event.px.0 {
+            return None;
+        }
+        let instrument = InstrumentId(entry.instrument());
+        let slot = self.instruments.get_mut(instrument.index())?;
+        let side = entry.side();
+        let [bids, asks] = slot.ladders;
+        let ladder = if matches!(side, Side::Bid) { bids } else { asks };
+        let is_top = self.arena.resize(ladder, entry.px ^ mask_of(side), entry.qty, event.qty.0)?;
+        if is_top {
+            refresh(&mut slot.top, side, self.arena.best(ladder));
+        }
+        self.table.resize(at, event.qty.0);
+        Some(Change { effect: Effect::Changed, is_top, instrument })
     }
 
     fn status(&mut self, event: &Event) -> Change {

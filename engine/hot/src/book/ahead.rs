@@ -4,7 +4,7 @@
 //! ```text
 //!   event n + 24      event n + 8            event n
 //!   look_ahead ─────► look_at_level ───────► apply
-//!   instrument line   entry ─► ladder's end  (everything is near)
+//!   instrument line   both ladders' ends     (everything is near)
 //!   table line
 //! ```
 //!
@@ -16,13 +16,10 @@
 //! Cost: 2 to 4 ns a stage for what is near already. Wrong choice for a book that fits the second
 //! cache. Distances and what they gain: `docs/decisions/0005`.
 
-use super::ladder::Ladder;
-use super::table::Found;
-use super::{Book, Change, InstrumentSlot};
+use super::{Book, Change};
 use crate::decode::Tick;
 use tickspin_host::memory::prefetch;
 use tickspin_wire::event::Kind;
-use tickspin_wire::num::{InstrumentId, Side};
 
 /// How many events before its turn an event should be shown to [`Book::look_ahead`].
 pub const LOOK_AHEAD: usize = 24;
@@ -42,19 +39,16 @@ impl Book<'_> {
         }
     }
 
-    /// Second stage: with entry and line at hand, asks for the levels at the top of the side.
+    /// Second stage: with the instrument's line at hand, asks for the levels at the top of both sides.
+    /// Which side it is the order's entry knows; to look that up costs more than the other side's line.
     #[inline]
     pub fn look_at_level(&self, tick: &Tick) {
-        match tick.kind {
-            Kind::Add | Kind::Level | Kind::Quote => {
-                self.fetch_ladder(tick.event.instrument, tick.side);
-            }
-            Kind::Execute | Kind::Reduce | Kind::Delete | Kind::Replace | Kind::Modify => {
-                if let Found::At(_, slot) = self.table.find(tick.event.order_id) {
-                    self.fetch_ladder(InstrumentId(slot.instrument()), slot.side());
-                }
-            }
-            _ => {}
+        if tick.kind as u8 <= Kind::Quote as u8
+            && let Some(slot) = self.instruments.get(tick.event.instrument.index())
+        {
+            let [bids, asks] = slot.ladders;
+            self.arena.fetch(bids);
+            self.arena.fetch(asks);
         }
     }
 
@@ -69,12 +63,6 @@ impl Book<'_> {
             self.arena.fetch_best(bids);
             self.arena.fetch_best(asks);
         }
-    }
-
-    #[inline]
-    fn fetch_ladder(&self, instrument: InstrumentId, side: Side) {
-        let Some(slot) = self.instruments.get(instrument.index()) else { return };
-        self.arena.fetch(ladder_of(slot, side));
     }
 }
 
@@ -106,7 +94,7 @@ impl Ahead {
         if let Some(soon) = self.get(LOOK_AHEAD - LOOK_AT_LEVEL) {
             book.look_at_level(soon);
         }
-        let applied = due.map(|due| (*due, book.apply(due)));
+        let applied = due.map(|due| (*due, book.apply_near(due)));
         if let Some(place) = self.ring.get_mut(self.count % RING) {
             *place = Some(tick);
         }
@@ -119,7 +107,7 @@ impl Ahead {
         (1..=LOOK_AHEAD).rev().find_map(|back| {
             let at = self.count.wrapping_sub(back) % RING;
             let tick = self.ring.get_mut(at)?.take()?;
-            Some((tick, book.apply(&tick)))
+            Some((tick, book.apply_near(&tick)))
         })
     }
 
@@ -134,10 +122,4 @@ impl Default for Ahead {
     fn default() -> Ahead {
         Ahead::new()
     }
-}
-
-#[inline]
-fn ladder_of(slot: &InstrumentSlot, side: Side) -> Ladder {
-    let [bids, asks] = slot.ladders;
-    if matches!(side, Side::Bid) { bids } else { asks }
 }

@@ -32,6 +32,9 @@ pub const MAX_LEVELS: usize = SMALLEST << (CLASSES - 1);
 /// lines, which the hardware fetches in a row.
 const WALK: usize = 8;
 
+/// Levels behind those that are halved on their own, if the key is among them.
+const NEAR: usize = 32;
+
 const NO_BLOCK: u32 = u32::MAX;
 
 /// One price level.
@@ -162,6 +165,18 @@ impl<'m> Arena<'m> {
             ladder.len -= 1;
         }
         is_best
+    }
+
+    /// An order on the level of `key` has another quantity. True where the level is the best; `None`
+    /// where the sum does not fit and nothing was changed.
+    #[inline]
+    pub(super) fn resize(&mut self, ladder: Ladder, key: i64, from: u64, to: u64) -> Option<bool> {
+        let levels = self.levels.get_mut(ladder.range())?;
+        let (at, is_there) = search(levels, key);
+        let is_best = at + 1 == levels.len();
+        let level = levels.get_mut(at).filter(|_| is_there)?;
+        level.qty = (level.qty - from).checked_add(to)?;
+        Some(is_best)
     }
 
     /// The level of `key` has this quantity and count from now on. True where it is the best; `None`
@@ -312,10 +327,14 @@ fn search(levels: &[Level], key: i64) -> (usize, bool) {
         }
         at -= 1;
     }
-    let below = levels.get(..at).unwrap_or(&[]);
+    // Deep books are long, and most of what is not at the touch is near it.
+    let near = at.saturating_sub(NEAR);
+    let is_near = levels.get(near).is_some_and(|level| level.key <= key);
+    let (from, to) = if is_near { (near, at) } else { (0, near) };
+    let below = levels.get(from..to).unwrap_or(&[]);
     match below.binary_search_by(|level| level.key.cmp(&key)) {
-        Ok(found) => (found, true),
-        Err(place) => (place, false),
+        Ok(found) => (from + found, true),
+        Err(place) => (from + place, false),
     }
 }
 

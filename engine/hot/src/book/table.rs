@@ -194,6 +194,14 @@ impl<'m> OrderTable<'m> {
         }
     }
 
+    /// The order in `at` has this quantity from now on.
+    #[inline]
+    pub(super) fn resize(&mut self, at: usize, qty: u64) {
+        if let Some(slot) = self.slots.get_mut(at) {
+            slot.qty = qty;
+        }
+    }
+
     /// Empties the slot of an order and closes the gap.
     #[inline]
     pub(super) fn remove(&mut self, at: usize) {
