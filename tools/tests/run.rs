@@ -3,149 +3,17 @@
 //!
 //! Spinners need cores of their own, so the tests take turns, across test programs too.
 
+mod place;
+
+use place::{BOUND, Place, SIGINT, SIGKILL, SIGSTOP, SIGTERM, data, is_alive, kill};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use std::fs::{self, File};
+use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tickspin_recording::ItchFile;
-use tickspin_testkit::process::{Finished, Running, TempDir, bin, wait_until};
+use tickspin_testkit::process::wait_until;
 use tickspin_testkit::twin::Twin;
-
-/// Longest life of any run here.
-const BOUND: Duration = Duration::from_secs(60);
-const SIGINT: i32 = 2;
-const SIGTERM: i32 = 15;
-const SIGKILL: i32 = 9;
-const SIGSTOP: i32 = 19;
-
-static TURN: Mutex<()> = Mutex::new(());
-
-/// A runtime directory and a working folder of one's own, and the turn to spin.
-struct Place {
-    tickspin: PathBuf,
-    runtime: TempDir,
-    work: TempDir,
-    _file: File,
-    _turn: MutexGuard<'static, ()>,
-}
-
-impl Place {
-    fn new() -> Place {
-        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-        let file = File::create(Path::new(env!("CARGO_TARGET_TMPDIR")).join("spinners")).unwrap();
-        file.lock().unwrap();
-        // It finds the other two beside itself, so they must be there, and of this very build.
-        let tickspin = bin("tickspin");
-        for name in ["feed-sim", "engine"] {
-            assert_eq!(bin(name).parent(), tickspin.parent());
-        }
-        let (runtime, work) = (TempDir::new().unwrap(), TempDir::new().unwrap());
-        Place { tickspin, runtime, work, _file: file, _turn: turn }
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = self.runtime.command(&self.tickspin);
-        command.current_dir(self.work.path()).args(arguments);
-        command
-    }
-
-    fn start(&self, arguments: &[&str]) -> Running {
-        Running::start(&mut self.command(arguments)).unwrap()
-    }
-
-    fn run(&self, arguments: &[&str]) -> Finished {
-        let finished = self.start(arguments).finish_within(BOUND).unwrap();
-        assert_eq!(finished.left_behind, [0u32; 0], "processes left behind: {arguments:?}");
-        finished
-    }
-
-    /// A run without measurements around it; its summary, which is also what it leaves in `out`.
-    fn summary(&self, out: &str, arguments: &[&str]) -> Value {
-        let fixed = ["run", "--json", "--no-probe", "-o", out];
-        let finished = self.run(&[&fixed[..], arguments].concat());
-        assert_eq!(finished.code, 0, "{arguments:?}: {}", finished.stderr);
-        assert_eq!(finished.stderr, "", "{arguments:?}");
-        self.assert_no_run_left();
-        let summary: Value = serde_json::from_str(&finished.stdout).unwrap();
-        assert_eq!(summary, self.read(out));
-        summary
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.work.path().join(name)
-    }
-
-    fn read(&self, out: &str) -> Value {
-        serde_json::from_slice(&fs::read(self.path(out).join("summary.json")).unwrap()).unwrap()
-    }
-
-    fn ring_ls(&self) -> Value {
-        let output = self.command(&["ring", "ls", "--json"]).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        serde_json::from_slice(&output.stdout).unwrap()
-    }
-
-    /// Process numbers (feed, engine) of a run, once its events flow.
-    fn wait_for_flow(&self, name: &str) -> (i32, i32) {
-        let mut pids = None;
-        let is_flowing = wait_until(Duration::from_secs(20), || {
-            let list = self.ring_ls();
-            let runs = list["runs"].as_array().unwrap().iter();
-            let run = runs.into_iter().find(|run| run["name"] == name);
-            pids = run.and_then(|run| {
-                let flows = run["rings"][0]["state"] == "run" && run["rings"][0]["cursor"] != 0;
-                let pid = |role: &str| i32::try_from(run[role]["pid"].as_i64()?).ok();
-                flows.then_some((pid("feed")?, pid("engine")?))
-            });
-            pids.is_some()
-        });
-        assert!(is_flowing, "run {name} does not flow: {}", self.ring_ls());
-        pids.unwrap()
-    }
-
-    /// Nothing of any run in the runtime directory, without anybody's help.
-    fn assert_no_run_left(&self) {
-        let entries = fs::read_dir(self.runtime.path().join("tickspin"));
-        let names = entries.into_iter().flatten().flatten().map(|entry| entry.file_name());
-        let left: Vec<_> = names.filter(|name| name != ".lock").collect();
-        assert!(left.is_empty(), "left in the runtime directory: {left:?}");
-    }
-
-    fn assert_nothing_made(&self, but: &[&str]) {
-        self.assert_no_run_left();
-        let entries = fs::read_dir(self.work.path()).unwrap().flatten();
-        let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
-        let made: Vec<_> = names.filter(|name| !but.contains(&name.as_str())).collect();
-        assert!(made.is_empty(), "left in the working folder: {made:?}");
-    }
-}
-
-fn kill(pid: i32, signal: i32) {
-    let status = Command::new("kill").args([format!("-{signal}"), pid.to_string()]).status();
-    assert!(status.unwrap().success());
-}
-
-fn is_alive(pid: i32) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z'))
-}
-
-/// A recorded file, or `None`, said, where the data is not here; with `CI=true` that is a failure.
-fn data(name: &str) -> Option<String> {
-    let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data");
-    let root = std::env::var("TICKSPIN_DATA").unwrap_or_else(|_| default.to_owned());
-    let path = Path::new(&root).join(name);
-    if path.exists() {
-        return Some(path.canonicalize().unwrap().to_string_lossy().into_owned());
-    }
-    assert!(std::env::var("CI").is_err(), "{}: missing, and CI is set", path.display());
-    eprintln!("SKIPPED: {} is not here; TICKSPIN_DATA names the folder", path.display());
-    None
-}
 
 /// Sent = received, nothing lost, every order arrived and was answered.
 fn assert_accounted(summary: &Value) {

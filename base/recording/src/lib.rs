@@ -1,7 +1,7 @@
 //! Files of recorded feeds: opened by content, read as a stream of events.
 //!
 //! ```text
-//! container (plain, gzip) ─► format (ITCH BinaryFILE) ─► EventReader ─► whoever paces them
+//! container (plain, gzip, zstd; pcap, pcapng) ─► format ─► EventReader ─► whoever paces them
 //! ```
 //!
 //! What a file is, its bytes say: names and suffixes are never looked at.

@@ -76,15 +76,23 @@ pub(super) fn run(args: &Args) -> Outcome {
         let code = if error.is_permission() { exit::ENVIRONMENT } else { exit::FAILURE };
         Failure::new(code, error)
     })?;
-    // The file first: nobody waits for a run to learn that there is no place for it.
-    let file = create(&args.out, args.force)?;
+    // The file first: nobody waits for a run to learn that there is no place for it. What --force is
+    // to replace stays until there is something to replace it.
+    let made = if args.force { beside(&args.out) } else { args.out.clone() };
+    let file = create(&made, args.force)?;
     let ring = match follow(&dir, args) {
-        Ok(ring) => ring,
-        Err(failure) => {
-            let _ = std::fs::remove_file(&args.out);
-            return Err(failure);
+        Ok(Some(ring)) => ring,
+        stopped => {
+            let _ = std::fs::remove_file(&made);
+            return stopped.map(|_| exit::of_signal(stop_signal()));
         }
     };
+    if args.force {
+        std::fs::rename(&made, &args.out).map_err(|error| {
+            let _ = std::fs::remove_file(&made);
+            Failure::failed(format_args!("{}: {error}", args.out.display()))
+        })?;
+    }
     let taken = take(&dir, args, &ring, file)
         .map_err(|error| Failure::failed(format_args!("{}: {error}", args.out.display())))?;
     report(args, &ring, &taken)?;
@@ -98,6 +106,13 @@ pub(super) fn run(args: &Args) -> Outcome {
         0 => Ok(exit::OK),
         signal => Ok(exit::of_signal(signal)),
     }
+}
+
+/// Where the recording begins while its place is taken.
+fn beside(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".part");
+    name.into()
 }
 
 fn create(path: &Path, force: bool) -> Result<File, Failure> {
@@ -118,20 +133,23 @@ fn create(path: &Path, force: bool) -> Result<File, Failure> {
     })
 }
 
-/// The run's events ring, as soon as there is one.
-fn follow(dir: &RuntimeDir, args: &Args) -> Result<PeerRing, Failure> {
+/// The run's events ring, as soon as there is one; `None`: stopped by a signal before.
+fn follow(dir: &RuntimeDir, args: &Args) -> Result<Option<PeerRing>, Failure> {
     let began = Instant::now();
     loop {
         let why = match Look::at(dir, &args.name) {
             Ok(mut look) => {
                 if let Some(at) = look.rings.iter().position(|ring| ring.label() == "events") {
-                    return Ok(look.rings.swap_remove(at));
+                    return Ok(Some(look.rings.swap_remove(at)));
                 }
                 look.refused.pop().unwrap_or_else(|| "its feed has no ring yet".to_owned())
             }
             Err(error) => error.to_string(),
         };
-        if stop_signal() != 0 || began.elapsed().as_secs() >= args.wait {
+        if stop_signal() != 0 {
+            return Ok(None);
+        }
+        if began.elapsed().as_secs() >= args.wait {
             return Err(Failure::failed(format_args!(
                 "no run to record under the name {} after {} s: {why}",
                 args.name,
