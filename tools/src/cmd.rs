@@ -5,6 +5,7 @@ pub mod c2c;
 mod cores; // --cores, or the plan's choice
 pub mod feed;
 pub mod hist;
+pub mod lab;
 pub mod ring;
 pub mod run;
 
@@ -23,6 +24,8 @@ pub enum Command {
     Hist(hist::Args),
     /// Measure what this machine and our ring can do.
     Bench(bench::Args),
+    /// Run an experiment: transports and ways of waiting, side by side.
+    Lab(lab::Args),
     /// How far the cores are from one another: a bare line handed over, core to core.
     C2c(c2c::Args),
 }
@@ -38,6 +41,7 @@ pub fn run(command: &Command) -> Outcome {
         Command::Feed(args) => feed::run(args),
         Command::Hist(args) => hist::run(args),
         Command::Bench(args) => bench::run(args),
+        Command::Lab(args) => lab::run(args),
         Command::C2c(args) => c2c::run(args),
     }
 }

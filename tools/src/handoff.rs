@@ -21,6 +21,7 @@
 //! look at the placement, and rounds that straddle a move are set aside.
 
 mod contenders; // what carries the messages: the line, our ring, other crates' rings, a pipe
+pub mod lab; // every transport and every way of waiting: experiments
 mod measure; // one way, there and back, and as fast as it goes, over any contender
 mod pair; // two pinned threads that meet, and neither waits for ever
 mod pipe; // the operating system's pipe, polled

@@ -77,6 +77,11 @@ impl<W: Write> Writer<W> {
         self.out.write_all(self.line.as_bytes())?;
         self.out.flush()
     }
+
+    /// Where it was written to.
+    pub fn into_inner(self) -> W {
+        self.out
+    }
 }
 
 /// One interval of a log.

@@ -8,7 +8,7 @@ use super::measure::{Payload, Rx, Taken, Tx};
 use crate::error::Failure;
 use std::fs::{File, OpenOptions};
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
 
 /// include/uapi/asm-generic/fcntl.h
@@ -29,7 +29,7 @@ pub(super) fn pipe() -> Result<(PipeTx, PipeRx), Failure> {
     };
     let tx = again(writer.as_raw_fd(), true).map_err(failed)?;
     let rx = again(reader.as_raw_fd(), false).map_err(failed)?;
-    Ok((PipeTx { pipe: tx, _keep: writer, sequence: 1 }, PipeRx { pipe: rx, _keep: reader }))
+    Ok((PipeTx { pipe: tx, _keep: writer, sequence: 1 }, PipeRx { pipe: rx, sleeping: reader }))
 }
 
 pub(super) struct PipeTx {
@@ -54,19 +54,35 @@ impl Tx for PipeTx {
 
 pub(super) struct PipeRx {
     pipe: File,
-    _keep: PipeReader,
+    /// The same end, where a read sleeps until there is something.
+    sleeping: PipeReader,
+}
+
+impl PipeRx {
+    /// Sleeps until there is a message.
+    pub(super) fn take(&mut self) -> Option<Taken> {
+        let mut bytes = [0; 64];
+        (self.sleeping.read(&mut bytes).ok()? == bytes.len()).then(|| taken(&bytes))
+    }
+}
+
+impl AsFd for PipeRx {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.pipe.as_fd()
+    }
 }
 
 impl Rx for PipeRx {
     fn try_take(&mut self) -> Option<Taken> {
         let mut bytes = [0; 64];
-        if self.pipe.read(&mut bytes).ok()? != bytes.len() {
-            return None;
-        }
-        let mut words = [0; 8];
-        for (word, bytes) in words.iter_mut().zip(bytes.as_chunks().0) {
-            *word = u64::from_le_bytes(*bytes);
-        }
-        Some(Taken::all_of(&words))
+        (self.pipe.read(&mut bytes).ok()? == bytes.len()).then(|| taken(&bytes))
     }
+}
+
+fn taken(bytes: &[u8; 64]) -> Taken {
+    let mut words = [0; 8];
+    for (word, bytes) in words.iter_mut().zip(bytes.as_chunks().0) {
+        *word = u64::from_le_bytes(*bytes);
+    }
+    Taken::all_of(&words)
 }

@@ -1,0 +1,221 @@
+//! One cell, once: a sender that keeps its schedule, a receiver that waits as the cell says.
+
+use super::super::contenders;
+use super::super::measure::{Payload, Rx, Taken, Tx};
+use super::super::pair::{self, Gate};
+use super::super::pipe::{self, PipeRx};
+use super::experiment::{Cell, Experiment, Transport, Waiting};
+use super::links::{self, Native, SocketRx, SocketTx};
+use super::waiting::{self, Waiter, Waker};
+use super::{Sample, task};
+use crate::error::Failure;
+use std::hint::{black_box, spin_loop};
+use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tickspin_host::clock::{Clock, ticks, ticks_ordered};
+use tickspin_results::Histogram;
+
+/// First word of the message that ends a cell. No clock ever shows it.
+const END: u64 = u64::MAX;
+/// Questions without an answer between two looks whether the other side is still there.
+const IDLE_TURNS: u32 = 1 << 14;
+/// Beyond its schedule, how long a cell may take.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// When messages leave, ticks.
+#[derive(Clone, Copy)]
+pub(super) struct Schedule {
+    pub(super) count: usize,
+    pub(super) period: u64,
+}
+
+/// Runs a cell on (sender's, receiver's) core.
+pub(super) fn run(
+    cell: &Cell,
+    experiment: &Experiment,
+    cores: (usize, usize),
+    clock: &Clock,
+) -> Result<Sample, Failure> {
+    let schedule = Schedule {
+        count: experiment.messages,
+        period: (clock.ticks_per_second() as f64 / cell.rate) as u64,
+    };
+    let limit = GRACE + Duration::from_secs_f64(schedule.count as f64 / cell.rate);
+    let run = Run { schedule, cores, limit };
+    let is_blocking = cell.waiting == Waiting::Block;
+    let sleeps = cell.waiting == Waiting::Futex;
+    let memory = || waiting::pair(cell.waiting, None);
+    let (latencies, queued_share) = match cell.transport {
+        Transport::Ring => {
+            let (tx, rx) = contenders::ring()?;
+            run.polled(tx, rx, memory()?)
+        }
+        Transport::Ringbuf => {
+            let (tx, rx) = contenders::ringbuf();
+            run.polled(tx, rx, memory()?)
+        }
+        Transport::Rtrb => {
+            let (tx, rx) = contenders::rtrb();
+            run.polled(tx, rx, memory()?)
+        }
+        Transport::Mutex => {
+            let (tx, rx) = links::queue();
+            if sleeps { run.native(tx, rx) } else { run.polled(tx, rx, memory()?) }
+        }
+        Transport::Std => {
+            let (tx, rx) = links::std_channel();
+            if sleeps { run.native(tx, rx) } else { run.polled(tx, rx, memory()?) }
+        }
+        Transport::Crossbeam => {
+            let (tx, rx) = links::crossbeam();
+            if sleeps { run.native(tx, rx) } else { run.polled(tx, rx, memory()?) }
+        }
+        Transport::Pipe => {
+            let (tx, rx) = pipe::pipe()?;
+            let wait = waiting::pair(cell.waiting, Some(rx.as_fd()))?;
+            if is_blocking { run.native(tx, rx) } else { run.polled(tx, rx, wait) }
+        }
+        Transport::UnixDatagram => {
+            let (tx, rx) = links::unix(is_blocking)?;
+            let wait = waiting::pair(cell.waiting, Some(rx.as_fd()))?;
+            let (tx, rx) = (SocketTx(tx), SocketRx(rx));
+            if is_blocking { run.native(tx, rx) } else { run.polled(tx, rx, wait) }
+        }
+        Transport::Udp => {
+            let (tx, rx) = links::udp(is_blocking)?;
+            let wait = waiting::pair(cell.waiting, Some(rx.as_fd()))?;
+            let (tx, rx) = (SocketTx(tx), SocketRx(rx));
+            if is_blocking { run.native(tx, rx) } else { run.polled(tx, rx, wait) }
+        }
+        Transport::Tokio if cell.waiting == Waiting::Task => task::one_worker(schedule, cores.1),
+        Transport::Tokio => task::across(schedule, cores, limit),
+    }?;
+    let mut response = Histogram::new();
+    for &latency in latencies.iter().skip(experiment.warm_up) {
+        response.record(clock.ns(latency));
+    }
+    Ok(Sample { response, queued_share })
+}
+
+/// What all cells on two cores share.
+struct Run {
+    schedule: Schedule,
+    cores: (usize, usize),
+    limit: Duration,
+}
+
+/// Arrival minus intended instant of each message that came, ticks; and the share of time queued.
+pub(super) type Outcome = Result<(Vec<u64>, f64), Failure>;
+
+impl Run {
+    /// The receiver asks, and waits where there is nothing.
+    fn polled<T: Tx, R: Rx>(&self, tx: T, mut rx: R, (waker, waiter): (Waker, Waiter)) -> Outcome {
+        let begin = move || {
+            waiter.begin();
+            move || {
+                let taken = rx.try_take();
+                if taken.is_none() {
+                    waiter.wait();
+                }
+                taken
+            }
+        };
+        self.over(tx, &waker, begin)
+    }
+
+    /// The receiver sleeps as the transport does it.
+    fn native<T: Tx, R: Native>(&self, tx: T, mut rx: R) -> Outcome {
+        self.over(tx, &Waker::None, move || move || rx.take())
+    }
+
+    /// `begin` is called on the receiver's thread, and gives what is asked for each message.
+    fn over<T: Tx, F: FnMut() -> Option<Taken>>(
+        &self,
+        tx: T,
+        waker: &Waker,
+        begin: impl FnOnce() -> F + Send,
+    ) -> Outcome {
+        let (schedule, is_done) = (self.schedule, AtomicBool::new(false));
+        let is_done = &is_done;
+        let send = move |gate: &Gate| {
+            let mut tx = tx;
+            paced(schedule, |payload| {
+                let mut idle = 0_u32;
+                while !tx.try_send(payload) {
+                    spin_loop();
+                    idle += 1;
+                    if idle.is_multiple_of(IDLE_TURNS) && gate.is_broken() {
+                        return None;
+                    }
+                }
+                waker.wake();
+                Some(())
+            })?;
+            // A datagram may be lost, so the end is said until it was heard.
+            while !is_done.load(Ordering::Acquire) {
+                tx.try_send(&[END; 7]);
+                waker.wake();
+                std::thread::sleep(Duration::from_micros(200));
+                if gate.is_broken() {
+                    return None;
+                }
+            }
+            Some(())
+        };
+        let receive = move |gate: &Gate| {
+            let mut next = begin();
+            let mut latencies = touched(schedule.count);
+            let (mut count, mut idle) = (0, 0_u32);
+            loop {
+                let Some(taken) = next() else {
+                    idle = idle.wrapping_add(1);
+                    if idle.is_multiple_of(IDLE_TURNS) && gate.is_broken() {
+                        return None;
+                    }
+                    continue;
+                };
+                black_box(taken.sum);
+                let arrival = ticks_ordered();
+                if taken.first == END {
+                    is_done.store(true, Ordering::Release);
+                    latencies.truncate(count);
+                    return Some(latencies);
+                }
+                if let Some(latency) = latencies.get_mut(count) {
+                    *latency = arrival.saturating_sub(taken.first);
+                    count += 1;
+                }
+            }
+        };
+        let ((), latencies, queued_share) = pair::run(self.cores, self.limit, send, receive)?;
+        Ok((latencies, queued_share))
+    }
+}
+
+impl Native for PipeRx {
+    fn take(&mut self) -> Option<Taken> {
+        PipeRx::take(self)
+    }
+}
+
+/// Memory that was written once: counting into it takes no page fault.
+pub(super) fn touched(count: usize) -> Vec<u64> {
+    black_box(vec![1; count])
+}
+
+/// Spins until each message's instant, then sends it; open loop.
+pub(super) fn paced(
+    schedule: Schedule,
+    mut send: impl FnMut(&Payload) -> Option<()>,
+) -> Option<()> {
+    let start = ticks() + 20 * schedule.period;
+    for number in 0..schedule.count as u64 {
+        let due = start + number * schedule.period;
+        while ticks() < due {
+            spin_loop();
+        }
+        send(&[due, number, !number, number, !number, number, !number])?;
+    }
+    Some(())
+}

@@ -1,0 +1,221 @@
+//! An experiment: which cells, how long, how often.
+
+use crate::error::Failure;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// What carries the messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Transport {
+    /// Our ring over sealed shared memory, read in place.
+    Ring,
+    /// The crate `ringbuf`.
+    Ringbuf,
+    /// The crate `rtrb`.
+    Rtrb,
+    /// `Mutex<VecDeque>` and `Condvar`.
+    Mutex,
+    /// `std::sync::mpsc::sync_channel`.
+    Std,
+    /// `crossbeam_channel::bounded`.
+    Crossbeam,
+    /// A pipe.
+    Pipe,
+    /// A pair of Unix datagram sockets.
+    UnixDatagram,
+    /// UDP over loopback.
+    Udp,
+    /// `tokio::sync::mpsc`; the sender is a task of the same worker (`task`), or a thread (`async`).
+    Tokio,
+}
+
+/// How the receiver waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Waiting {
+    /// Asks again at once.
+    Spin,
+    /// A `pause` between two questions.
+    Pause,
+    /// `sched_yield` between two questions.
+    Yield,
+    /// Sleeps on a futex: the channel's own, the condition variable's, or `thread::park`.
+    Futex,
+    /// Sleeps in `epoll_wait`, on the transport's descriptor or on an `eventfd`.
+    Epoll,
+    /// Sleeps in a blocking read.
+    Block,
+    /// An async task, woken from another thread.
+    Async,
+    /// An async task on the worker that the sending task runs on.
+    Task,
+}
+
+impl Transport {
+    /// All of them.
+    pub const ALL: [Transport; 10] = [
+        Transport::Ring,
+        Transport::Ringbuf,
+        Transport::Rtrb,
+        Transport::Mutex,
+        Transport::Std,
+        Transport::Crossbeam,
+        Transport::Pipe,
+        Transport::UnixDatagram,
+        Transport::Udp,
+        Transport::Tokio,
+    ];
+
+    /// Whether this transport can be waited for like that.
+    #[must_use]
+    pub fn allows(self, waiting: Waiting) -> bool {
+        use Waiting::{Async, Block, Epoll, Futex, Pause, Spin, Task, Yield};
+        match self {
+            Transport::Tokio => matches!(waiting, Async | Task),
+            Transport::Pipe | Transport::UnixDatagram | Transport::Udp => {
+                matches!(waiting, Spin | Pause | Yield | Epoll | Block)
+            }
+            _ => matches!(waiting, Spin | Pause | Yield | Futex | Epoll),
+        }
+    }
+}
+
+/// The experiment file.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Experiment {
+    /// What it is called in the report.
+    pub name: String,
+    /// The question that it answers, a sentence.
+    #[serde(default)]
+    pub question: String,
+    /// Rounds, 1..=1,000; intervals need five and more.
+    pub rounds: usize,
+    /// Messages of a cell in a round, 100..=10,000,000.
+    pub messages: usize,
+    /// Of these, the first so many are not counted.
+    #[serde(default)]
+    pub warm_up: usize,
+    /// What takes what values.
+    pub factors: Factors,
+    /// The cell that the others are held against: transport and waiting.
+    pub baseline: Baseline,
+}
+
+/// Values of each factor; cells are their cross product, less what makes no sense.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Factors {
+    /// See [`Transport`].
+    pub transport: Vec<Transport>,
+    /// See [`Waiting`].
+    pub waiting: Vec<Waiting>,
+    /// Messages a second, 1..=5,000,000.
+    pub rate: Vec<f64>,
+}
+
+/// A transport and a waiting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Baseline {
+    /// See [`Transport`].
+    pub transport: Transport,
+    /// See [`Waiting`].
+    pub waiting: Waiting,
+}
+
+/// One combination.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Cell {
+    /// What carries the messages.
+    pub transport: Transport,
+    /// How the receiver waits.
+    pub waiting: Waiting,
+    /// Messages a second.
+    pub rate: f64,
+}
+
+impl Cell {
+    /// `ring spin`, for tables and tags; with the rate where there are several.
+    #[must_use]
+    pub fn label(&self, has_rates: bool) -> String {
+        let word = |value: &dyn erased::Word| value.word();
+        let (transport, waiting) = (word(&self.transport), word(&self.waiting));
+        match has_rates {
+            true => format!("{transport}.{waiting}.{}", self.rate),
+            false => format!("{transport}.{waiting}"),
+        }
+    }
+}
+
+/// The word by which a file names a value.
+mod erased {
+    pub(super) trait Word {
+        fn word(&self) -> String;
+    }
+    impl<T: serde::Serialize> Word for T {
+        fn word(&self) -> String {
+            match serde_json::to_value(self) {
+                Ok(serde_json::Value::String(word)) => word,
+                _ => String::new(),
+            }
+        }
+    }
+}
+
+impl Experiment {
+    /// Reads and checks a file.
+    ///
+    /// # Errors
+    /// Exit code 1: it cannot be read; 2: a key, a value or a combination that cannot be.
+    pub fn read(path: &Path) -> Result<Experiment, Failure> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| Failure::failed(format_args!("{}: {error}", path.display())))?;
+        Experiment::parse(&text, &path.display().to_string())
+    }
+
+    /// The same for text; `name` is for messages.
+    ///
+    /// # Errors
+    /// Exit code 2.
+    pub fn parse(text: &str, name: &str) -> Result<Experiment, Failure> {
+        let wrong = |what: String| Failure::usage(format_args!("{name}: {what}"));
+        let experiment: Experiment = toml::from_str(text).map_err(|error| {
+            let place = error.span().map_or(1, |span| 1 + text[..span.start].matches('\n').count());
+            wrong(format!("line {place}: {}", error.message().replace('\n', " ")))
+        })?;
+        let within = |key: &str, value: f64, low: f64, high: f64| {
+            let is_in = (low..=high).contains(&value);
+            is_in
+                .then_some(())
+                .ok_or_else(|| wrong(format!("{key} is {value}: {low} to {high} would do")))
+        };
+        within("rounds", experiment.rounds as f64, 1.0, 1_000.0)?;
+        within("messages", experiment.messages as f64, 100.0, 1e7)?;
+        within("warm_up", experiment.warm_up as f64, 0.0, experiment.messages as f64 - 100.0)?;
+        for &rate in &experiment.factors.rate {
+            within("rate", rate, 1.0, 5e6)?;
+        }
+        let cells = experiment.cells();
+        let Baseline { transport, waiting } = experiment.baseline;
+        if !cells.iter().any(|cell| (cell.transport, cell.waiting) == (transport, waiting)) {
+            return Err(wrong("the baseline is none of its cells".to_owned()));
+        }
+        Ok(experiment)
+    }
+
+    /// The cross product, less what makes no sense.
+    #[must_use]
+    pub fn cells(&self) -> Vec<Cell> {
+        let Factors { transport, waiting, rate } = &self.factors;
+        let mut cells = Vec::new();
+        for &rate in rate {
+            for &transport in transport {
+                let allowed = waiting.iter().filter(|&&waiting| transport.allows(waiting));
+                cells.extend(allowed.map(|&waiting| Cell { transport, waiting, rate }));
+            }
+        }
+        cells
+    }
+}

@@ -1,0 +1,231 @@
+//! Rounds to what is reported: medians over rounds, with an interval from resampling them.
+//!
+//! A round is the unit: what happens within one (a moved core, a busy neighbour) is common to all of
+//! its messages, so an interval over messages would be far too narrow. Rounds in which the host moved
+//! the cores, or in another placement than most, or with another program on the cores, are set aside
+//! as long as others are left.
+
+use super::super::{has_moved, placement};
+use super::Round;
+use super::experiment::{Cell, Experiment};
+use crate::num::{hundredth, median};
+use rand_pcg::Pcg64Mcg;
+use rand_pcg::rand_core::{Rng, SeedableRng};
+use serde::Serialize;
+
+/// Name and version of the report's shape.
+const SCHEMA: &str = "tickspin.lab/1";
+/// Resamples of an interval.
+const RESAMPLES: usize = 2_000;
+/// A thread that was kept off its core for more than this share of its time had company.
+const CROWDED_SHARE: f64 = 0.05;
+
+/// A median over rounds, and the 95 % interval of that median.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Stat {
+    /// Median over the rounds.
+    pub median: f64,
+    /// Lower end of the interval; the median itself where there is one round.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+}
+
+/// What a cell showed; times are arrival minus intended instant, ns.
+#[derive(Clone, Debug, Serialize)]
+pub struct CellSummary {
+    /// Which cell.
+    #[serde(flatten)]
+    pub cell: Cell,
+    /// Its name in tables and in the interval log.
+    pub label: String,
+    /// Messages counted, of all kept rounds.
+    pub messages: u64,
+    /// Messages that never came (datagrams), of all kept rounds.
+    pub lost: u64,
+    /// By percentile.
+    pub p50_ns: Stat,
+    /// See [`CellSummary::p50_ns`].
+    pub p90_ns: Stat,
+    /// See [`CellSummary::p50_ns`].
+    pub p99_ns: Stat,
+    /// See [`CellSummary::p50_ns`].
+    pub p999_ns: Stat,
+    /// Largest of each round.
+    pub max_ns: Stat,
+    /// Its p50 over the baseline's of the same rate and round.
+    pub times_baseline: Stat,
+}
+
+/// The whole experiment.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// Name and version of this shape.
+    pub schema: &'static str,
+    /// The experiment's name.
+    pub name: String,
+    /// And its question.
+    pub question: String,
+    /// Sender's and receiver's core.
+    pub cores: (usize, usize),
+    /// Rounds that the numbers are over.
+    pub rounds: usize,
+    /// Rounds set aside: the cores were moved, or were in another placement than mostly.
+    pub rounds_moved: usize,
+    /// Rounds set aside: something else ran on the cores.
+    pub rounds_crowded: usize,
+    /// No round was quiet, so all were used: the numbers show the host as much as the cells.
+    pub is_noisy: bool,
+    /// Of the rounds used.
+    pub placement: &'static str,
+    /// Bare round trip around the rounds used, median, ns.
+    pub floor_round_trip_ns: f64,
+    /// Taken from both cores by the hypervisor in all rounds, ns.
+    pub steal_ns: u64,
+    /// In the order of the experiment.
+    pub cells: Vec<CellSummary>,
+}
+
+/// Sums up.
+#[must_use]
+pub fn report(experiment: &Experiment, cores: (usize, usize), rounds: &[Round]) -> Report {
+    let kept = Kept::of(rounds);
+    let cells = experiment.cells();
+    let has_rates = experiment.factors.rate.len() > 1;
+    let expected = (experiment.messages - experiment.warm_up) as u64;
+    let quantile = |round: &Round, index: usize, q: f64| {
+        round
+            .samples
+            .get(index)
+            .map_or(0.0, |sample| sample.response.values.value_at_quantile(q) as f64)
+    };
+    let summarise = |(index, cell): (usize, &Cell)| {
+        let baseline = cells.iter().position(|other| {
+            (other.transport, other.waiting, other.rate)
+                == (experiment.baseline.transport, experiment.baseline.waiting, cell.rate)
+        });
+        let over =
+            |of: &dyn Fn(&Round) -> f64| stat(kept.rounds.iter().map(|round| of(round)).collect());
+        let at = |q: f64| over(&|round| quantile(round, index, q));
+        let counts = kept.rounds.iter().filter_map(|round| round.samples.get(index));
+        let messages: u64 =
+            counts.map(|sample| sample.response.values.len() + sample.response.overflow).sum();
+        CellSummary {
+            cell: *cell,
+            label: cell.label(has_rates),
+            messages,
+            lost: (expected * kept.rounds.len() as u64).saturating_sub(messages),
+            p50_ns: at(0.5),
+            p90_ns: at(0.9),
+            p99_ns: at(0.99),
+            p999_ns: at(0.999),
+            max_ns: at(1.0),
+            times_baseline: over(&|round| match baseline {
+                Some(baseline) => {
+                    hundredth(quantile(round, index, 0.5) / quantile(round, baseline, 0.5).max(1.0))
+                }
+                None => 0.0,
+            }),
+        }
+    };
+    let looks = kept.rounds.iter().flat_map(|round| [round.looks_ns.0, round.looks_ns.1]).collect();
+    let floor_round_trip_ns = median(looks);
+    Report {
+        schema: SCHEMA,
+        name: experiment.name.clone(),
+        question: experiment.question.clone(),
+        cores,
+        rounds: kept.rounds.len(),
+        rounds_moved: kept.moved,
+        rounds_crowded: kept.crowded,
+        is_noisy: kept.is_noisy,
+        placement: placement(floor_round_trip_ns),
+        floor_round_trip_ns,
+        steal_ns: rounds.iter().map(|round| round.steal_ns).sum(),
+        cells: cells.iter().enumerate().map(summarise).collect(),
+    }
+}
+
+/// The rounds that count.
+struct Kept<'a> {
+    rounds: Vec<&'a Round>,
+    moved: usize,
+    crowded: usize,
+    is_noisy: bool,
+}
+
+impl<'a> Kept<'a> {
+    fn of(all: &'a [Round]) -> Kept<'a> {
+        let stayed = |round: &&Round| !has_moved(round.looks_ns.0, round.looks_ns.1);
+        let place = |round: &Round| placement(f64::midpoint(round.looks_ns.0, round.looks_ns.1));
+        let count = |name: &str| all.iter().filter(stayed).filter(|r| place(r) == name).count();
+        let most = ["tight", "near", "far"].into_iter().max_by_key(|name| count(name));
+        let in_place: Vec<&Round> =
+            all.iter().filter(stayed).filter(|round| Some(place(round)) == most).collect();
+        let is_crowded =
+            |round: &&Round| round.samples.iter().any(|sample| sample.queued_share > CROWDED_SHARE);
+        let quiet: Vec<&Round> =
+            in_place.iter().copied().filter(|round| !is_crowded(round)).collect();
+        let moved = all.len() - in_place.len();
+        let crowded = in_place.len() - quiet.len();
+        match (quiet.is_empty(), in_place.is_empty()) {
+            (false, _) => Kept { rounds: quiet, moved, crowded, is_noisy: false },
+            (true, false) => Kept { rounds: in_place, moved, crowded: 0, is_noisy: true },
+            (true, true) => {
+                Kept { rounds: all.iter().collect(), moved: 0, crowded: 0, is_noisy: true }
+            }
+        }
+    }
+}
+
+/// Median and its interval: rounds drawn with replacement, always the same draws.
+fn stat(values: Vec<f64>) -> Stat {
+    let mut rng = Pcg64Mcg::seed_from_u64(1);
+    let count = values.len().max(1) as u64;
+    let mut medians: Vec<f64> = (0..RESAMPLES)
+        .map(|_| {
+            let draw =
+                || values.get((rng.next_u64() % count) as usize).copied().unwrap_or_default();
+            median(std::iter::repeat_with(draw).take(values.len()).collect())
+        })
+        .collect();
+    medians.sort_by(f64::total_cmp);
+    let at = |share: f64| medians[((RESAMPLES - 1) as f64 * share) as usize];
+    Stat { median: median(values), low: at(0.025), high: at(0.975) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn round(looks_ns: (f64, f64), queued_share: f64) -> Round {
+        let response = tickspin_results::Histogram::new();
+        Round {
+            looks_ns,
+            steal_ns: 0,
+            samples: vec![super::super::Sample { response, queued_share }],
+        }
+    }
+
+    #[test]
+    fn moved_and_crowded_rounds_are_set_aside_while_there_are_others() {
+        let near = (120.0, 122.0);
+        let rounds =
+            [round(near, 0.0), round((120.0, 500.0), 0.0), round(near, 0.0), round(near, 0.5)];
+        let kept = Kept::of(&rounds);
+        assert_eq!((kept.rounds.len(), kept.moved, kept.crowded, kept.is_noisy), (2, 1, 1, false));
+        let kept = Kept::of(&rounds[3..]);
+        assert_eq!((kept.rounds.len(), kept.is_noisy), (1, true));
+        let kept = Kept::of(&rounds[1..2]);
+        assert_eq!((kept.rounds.len(), kept.is_noisy), (1, true));
+    }
+
+    #[test]
+    fn an_interval_holds_the_median_and_closes_with_the_spread() {
+        let wide = stat(vec![10.0, 20.0, 30.0, 40.0, 50.0]);
+        assert_eq!(wide.median, 30.0);
+        assert!(wide.low <= 20.0 && wide.high >= 40.0, "{wide:?}");
+        assert_eq!(stat(vec![7.0; 9]), Stat { median: 7.0, low: 7.0, high: 7.0 });
+        assert_eq!(stat(vec![7.0]), Stat { median: 7.0, low: 7.0, high: 7.0 });
+    }
+}
