@@ -2,11 +2,15 @@
 
 pub mod bench;
 pub mod c2c;
+pub mod clock;
 mod cores; // --cores, or the plan's choice
+pub mod doctor;
 pub mod feed;
 pub mod hist;
+pub mod jitter;
 pub mod ring;
 pub mod run;
+mod time; // 500ms, 30s, 5m
 
 use crate::error::Outcome;
 
@@ -25,6 +29,12 @@ pub enum Command {
     Bench(bench::Args),
     /// How far the cores are from one another: a bare line handed over, core to core.
     C2c(c2c::Args),
+    /// Is this host fit: each fact, what it should be, what mends it; change it, prove it, undo it.
+    Doctor(doctor::Args),
+    /// How much of its time a spinning thread loses, core by core, and when.
+    Jitter(jitter::Args),
+    /// What a time stamp costs, how wrong it may be, whether the cores' counters agree.
+    Clock(clock::Args),
 }
 
 /// Runs a command.
@@ -39,5 +49,8 @@ pub fn run(command: &Command) -> Outcome {
         Command::Hist(args) => hist::run(args),
         Command::Bench(args) => bench::run(args),
         Command::C2c(args) => c2c::run(args),
+        Command::Doctor(args) => doctor::run(args),
+        Command::Jitter(args) => jitter::run(args),
+        Command::Clock(args) => clock::run(args),
     }
 }

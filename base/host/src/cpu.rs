@@ -184,9 +184,14 @@ pub fn cores_of(tree: &Tree, allowed: Option<&[usize]>) -> Result<Vec<Core>, Cpu
         path,
         why: format!("{:?} is no list of cores", shown(&text)),
     })?;
+    let within = |mut list: Vec<usize>| {
+        list.retain(|&id| id < libc::CPU_SETSIZE as usize);
+        list
+    };
+    let online = within(online);
     let isolated = tree.list(&format!("{SYSFS}/isolated")).unwrap_or_default();
     let number = |path: String| usize::try_from(tree.number(&path).ok()?).ok();
-    let list = |path: String| tree.list(&path).ok().filter(|list| !list.is_empty());
+    let list = |path: String| tree.list(&path).ok().map(within).filter(|list| !list.is_empty());
     Ok(online
         .iter()
         .map(|&id| {
