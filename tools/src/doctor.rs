@@ -89,7 +89,7 @@ pub struct Row {
     pub wish: String,
     /// Whether it is.
     pub verdict: Verdict,
-    /// What mends it, for a person.
+    /// What mends it by hand, or is worth knowing.
     pub fix: String,
     /// One line each, where the fact is many.
     pub details: Vec<String>,
@@ -154,6 +154,27 @@ impl Row {
         self
     }
 
+    /// What to do, one line each: now, at the next boot, by hand.
+    #[must_use]
+    pub fn mends(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        if let [first, others @ ..] = self.changes.as_slice() {
+            let and = match others.len() {
+                0 => String::new(),
+                more => format!(", and {more} like it"),
+            };
+            lines.push(format!("--apply: `echo {} > {}`{and}", first.value, first.path));
+        }
+        if !self.boot.is_empty() {
+            lines.push(format!("next boot: {}", self.boot.join(" ")));
+        }
+        if !self.fix.is_empty() {
+            let what = if self.verdict == Verdict::Bad { "fix" } else { "note" };
+            lines.push(format!("{what}: {}", self.fix));
+        }
+        lines
+    }
+
     /// For a report.
     #[must_use]
     pub fn json(&self) -> Value {
@@ -167,7 +188,7 @@ impl Row {
             "fact": self.fact,
             "wish": self.wish,
             "verdict": self.verdict.key(),
-            "fix": self.fix,
+            "fix": self.mends().join("; "),
             "details": self.details,
             "changes": changes,
             "boot": self.boot,

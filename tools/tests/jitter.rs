@@ -6,6 +6,7 @@
 use serde_json::Value;
 use std::fs::{self, File};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tickspin_testkit::process::{Finished, Running, TempDir, wait_until};
@@ -98,6 +99,33 @@ fn the_log_is_read_back_with_the_same_counts_and_never_replaced_unasked() {
     assert!(again.code == 1 && again.stderr.contains("--force"), "{}", again.stderr);
     let text = place.run(&["jitter", "--duration", "5ms", "--cores", &core, "-o", "-"]);
     assert!(text.code == 0 && text.stdout.contains("Histogram log format"), "{}", text.stdout);
+}
+
+/// A planted cause: the scheduler shares the core between the two, so about half is lost.
+#[test]
+fn a_task_on_the_same_core_shows_as_lost_time_and_switches() {
+    let place = Place::new();
+    let core = *allowed().last().unwrap();
+    let running =
+        place.start(&["jitter", "--duration", "1s", "--cores", &core.to_string(), "--json"]);
+    let done = AtomicBool::new(false);
+    let finished = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            tickspin_host::cpu::pin(core).unwrap();
+            while !done.load(Relaxed) {
+                std::hint::spin_loop();
+            }
+        });
+        let finished = running.finish_within(BOUND);
+        done.store(true, Relaxed);
+        finished.unwrap()
+    });
+    assert_eq!(finished.code, 0, "{}", finished.stderr);
+    let json: Value = serde_json::from_str(&finished.stdout).unwrap();
+    let seen = &json["cores"][0];
+    assert!(seen["lost_share"].as_f64().unwrap() > 0.1, "{seen}");
+    assert!(seen["involuntary_switches"].as_u64().unwrap() > 0, "{seen}");
+    assert!(seen["worst"][0]["gap_ns"].as_u64().unwrap() > 100_000, "{seen}");
 }
 
 /// The counter's own controls are in `zero.rs`.

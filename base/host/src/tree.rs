@@ -201,7 +201,7 @@ pub fn list_text(list: &[usize]) -> String {
     text::list_text(list)
 }
 
-/// The bracketed word of "always [madvise] never"; the text itself where there is none.
+/// The bracketed word of `always [madvise] never`; the text itself where there is none.
 #[must_use]
 pub fn chosen(text: &str) -> &str {
     text.split_once('[').and_then(|(_, rest)| rest.split_once(']')).map_or(text, |(word, _)| word)

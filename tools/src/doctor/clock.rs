@@ -26,7 +26,7 @@ fn source(seen: &Seen) -> Row {
             let others = seen.tree.text(&format!("{FOLDER}/available_clocksource"));
             let has_tsc = others.is_ok_and(|all| all.split_whitespace().any(|one| one == "tsc"));
             // A guest's own page costs the same; without a choice it is as good as it gets.
-            let row = Row::judged(CHECK, name == "tsc" || !has_tsc, name, wish).fix("--apply");
+            let row = Row::judged(CHECK, name == "tsc" || !has_tsc, name, wish);
             row.change(CURRENT, "tsc")
         }
     }

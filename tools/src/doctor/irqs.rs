@@ -65,7 +65,7 @@ fn affinity(seen: &Seen) -> Row {
         }
     };
     if row.verdict == Verdict::Bad {
-        row.fix = "--apply; those that a driver manages stay where they are".to_owned();
+        row.fix = "those that a driver manages stay where they are".to_owned();
         row.boot.push(format!("irqaffinity={}", list_text(&seen.rest)));
         row.changes = changes;
     }

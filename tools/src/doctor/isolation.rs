@@ -21,7 +21,7 @@ fn isolated(seen: &Seen) -> Row {
             let missing = seen.missing_from(&list);
             let fact = format!("isolated: {}", list_text(&list));
             Row::judged(CHECK, missing.is_empty(), fact, &wish)
-                .fix("boot line; without a boot: a cpuset partition of type `isolated` (cgroup v2)")
+                .fix("without a boot: a cpuset partition of type `isolated` (cgroup v2)")
                 .boot(format!("isolcpus=managed_irq,domain,{}", list_text(&seen.quiet)))
         }
     }
@@ -44,7 +44,6 @@ fn nohz_full(seen: &Seen) -> Row {
         Ok(list) => {
             let missing = seen.missing_from(&list);
             Row::judged(CHECK, missing.is_empty(), format!("tickless: {}", list_text(&list)), &wish)
-                .fix("boot line")
                 .boot(format!("nohz_full={}", list_text(&seen.quiet)))
         }
     }
@@ -75,7 +74,6 @@ fn rcu_nocbs(seen: &Seen) -> Row {
         (false, None) => "none on the kernel's command line".to_owned(),
     };
     Row::judged(CHECK, all || seen.missing_from(&list).is_empty(), fact, &wish)
-        .fix("boot line")
         .boot(format!("rcu_nocbs={}", list_text(&seen.quiet)))
 }
 

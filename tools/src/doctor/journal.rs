@@ -150,8 +150,13 @@ impl Journal {
         }
         if is_new && is_same(&change.path, &now, &before) {
             self.content.entries.pop();
-            self.save()?;
+        } else if let Some(entry) =
+            self.content.entries.iter_mut().find(|entry| entry.path == change.path)
+        {
+            // The kernel made another value of it: that is ours too, when it comes to undoing.
+            entry.wrote.clone_from(&now);
         }
+        self.save()?;
         let (why, is_permission) = match written {
             Err(error) => (format!("refused: {error}"), is_permission(&error)),
             Ok(()) => (format!("accepted, but it reads {:?}", shown(&now)), false),

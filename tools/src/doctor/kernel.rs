@@ -28,9 +28,7 @@ fn rt_throttling(seen: &Seen) -> Row {
         Ok(runtime_us) => {
             let is_on = runtime_us >= 0;
             let fact = if is_on { format!("on, {runtime_us} µs a second") } else { "off".into() };
-            Row::judged(CHECK, !(is_on && is_isolated), fact, wish)
-                .fix("--apply")
-                .change(PATH, "-1")
+            Row::judged(CHECK, !(is_on && is_isolated), fact, wish).change(PATH, "-1")
         }
     }
 }
@@ -56,7 +54,7 @@ fn watchdogs(seen: &Seen) -> Row {
         (false, false) => "off",
     };
     let fact = if nmi || soft { format!("{which} on {}", cores(&watched)) } else { which.into() };
-    let row = Row::judged(CHECK, !is_hit, fact, &wish).fix("--apply");
+    let row = Row::judged(CHECK, !is_hit, fact, &wish);
     let row = if nmi { row.change(NMI, "0") } else { row };
     if soft && seen.tree.has(CORES) { row.change(CORES, list_text(&seen.rest)) } else { row }
 }
@@ -67,9 +65,7 @@ fn timer_migration(seen: &Seen) -> Row {
     let wish = "1: timers leave tickless cores";
     match seen.tree.number(PATH) {
         Err(absent) => Row::unknown(CHECK, &absent, wish),
-        Ok(value) => {
-            Row::judged(CHECK, value == 1, value.to_string(), wish).fix("--apply").change(PATH, "1")
-        }
+        Ok(value) => Row::judged(CHECK, value == 1, value.to_string(), wish).change(PATH, "1"),
     }
 }
 
@@ -79,9 +75,7 @@ fn stat_interval(seen: &Seen) -> Row {
     let wish = "10 s or more between two sums of memory counters";
     match seen.tree.number(PATH) {
         Err(absent) => Row::unknown(CHECK, &absent, wish),
-        Ok(value) => Row::judged(CHECK, value >= 10, format!("{value} s"), wish)
-            .fix("--apply")
-            .change(PATH, "10"),
+        Ok(value) => Row::judged(CHECK, value >= 10, format!("{value} s"), wish).change(PATH, "10"),
     }
 }
 
@@ -98,9 +92,7 @@ fn workqueues(seen: &Seen) -> Row {
         return Row::new(CHECK, Verdict::Unknown, format!("{PATH} reads {text:?}: no mask"), &wish);
     };
     let is_hit = seen.quiet.iter().any(|core| hit.contains(core));
-    Row::judged(CHECK, !is_hit, cores(&hit), &wish)
-        .fix("--apply")
-        .change(PATH, mask_text(&seen.rest))
+    Row::judged(CHECK, !is_hit, cores(&hit), &wish).change(PATH, mask_text(&seen.rest))
 }
 
 /// Good either way: what it costs is that two runs differ by where their pages lie.

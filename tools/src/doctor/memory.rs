@@ -19,7 +19,6 @@ fn transparent(seen: &Seen) -> Row {
         Ok(text) => {
             let mode = chosen(&text);
             Row::judged(CHECK, ["madvise", "never"].contains(&mode), mode, wish)
-                .fix("--apply")
                 .change(THP, "madvise")
         }
     }
@@ -39,9 +38,7 @@ fn reserved(seen: &Seen) -> Row {
                 (count, _) => format!("{count} reserved"),
             };
             // 64 of them hold the tables of a thousand instruments.
-            Row::judged(CHECK, count > 0 || is_transparent, fact, wish)
-                .fix("--apply reserves 64")
-                .change(PATH, "64")
+            Row::judged(CHECK, count > 0 || is_transparent, fact, wish).change(PATH, "64")
         }
     }
 }
@@ -72,7 +69,7 @@ fn merging(seen: &Seen) -> Row {
         Err(absent) => Row::unknown(CHECK, &absent, wish),
         Ok(mode) => {
             let fact = if mode == 1 { "merged" } else { "not merged" };
-            Row::judged(CHECK, mode != 1, fact, wish).fix("--apply").change(PATH, "0")
+            Row::judged(CHECK, mode != 1, fact, wish).change(PATH, "0")
         }
     }
 }

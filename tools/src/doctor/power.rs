@@ -33,7 +33,7 @@ fn governor(seen: &Seen) -> Row {
         return Row::new(CHECK, Verdict::Unknown, "which cores there are is not known", wish);
     }
     let fact = others.first().map_or(first, |(_, name)| name.clone());
-    let row = Row::judged(CHECK, others.is_empty(), fact, wish).fix("--apply");
+    let row = Row::judged(CHECK, others.is_empty(), fact, wish);
     others.into_iter().fold(row, |row, (path, _)| row.change(path, "performance"))
 }
 
@@ -101,7 +101,7 @@ fn c_states(seen: &Seen) -> Row {
         _ => deep.join(", "),
     };
     let row = Row::judged(CHECK, deep.is_empty(), fact, wish)
-        .fix("--apply, or a process that holds /dev/cpu_dma_latency open with 0 in it");
+        .fix("or a process that holds /dev/cpu_dma_latency open with 0 in it");
     paths.into_iter().fold(row, |row, path| row.change(path, "1"))
 }
 

@@ -29,9 +29,8 @@ pub(super) fn text(seen: &Seen, rows: &[Row], boot: Option<&BootLine>) -> String
         if [Verdict::Bad, Verdict::Unknown].contains(&row.verdict) {
             let _ = writeln!(text, "{:25}wish: {}", "", row.wish);
         }
-        if !row.fix.is_empty() {
-            let what = if row.verdict == Verdict::Bad { "fix" } else { "note" };
-            let _ = writeln!(text, "{:25}{what}: {}", "", row.fix);
+        for line in row.mends() {
+            let _ = writeln!(text, "{:25}{line}", "");
         }
     }
     let counts: Vec<String> = VERDICTS

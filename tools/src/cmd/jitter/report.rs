@@ -85,7 +85,7 @@ fn sources(all: &[(String, u64)]) -> String {
         .map(|(label, count)| format!("{label} {}", grouped(*count)))
         .collect();
     if all.len() > NAMED {
-        named.push(format!("{} more sources", all.len() - NAMED));
+        named.push(format!("and {} more", all.len() - NAMED));
     }
     named.join(", ")
 }
