@@ -2,12 +2,16 @@
 
 pub mod bench;
 pub mod c2c;
+pub mod clock;
 mod cores; // --cores, or the plan's choice
+pub mod doctor;
 pub mod feed;
 pub mod hist;
 pub mod lab;
+pub mod jitter;
 pub mod ring;
 pub mod run;
+mod time; // 500ms, 30s, 5m
 
 use crate::error::Outcome;
 
@@ -28,6 +32,12 @@ pub enum Command {
     Lab(lab::Args),
     /// How far the cores are from one another: a bare line handed over, core to core.
     C2c(c2c::Args),
+    /// Is this host fit: each fact, what it should be, what mends it; change it, prove it, undo it.
+    Doctor(doctor::Args),
+    /// How much of its time a spinning thread loses, core by core, and when.
+    Jitter(jitter::Args),
+    /// What a time stamp costs, how wrong it may be, whether the cores' counters agree.
+    Clock(clock::Args),
 }
 
 /// Runs a command.
@@ -43,5 +53,8 @@ pub fn run(command: &Command) -> Outcome {
         Command::Bench(args) => bench::run(args),
         Command::Lab(args) => lab::run(args),
         Command::C2c(args) => c2c::run(args),
+        Command::Doctor(args) => doctor::run(args),
+        Command::Jitter(args) => jitter::run(args),
+        Command::Clock(args) => clock::run(args),
     }
 }

@@ -23,11 +23,13 @@
 mod contenders; // what carries the messages: the line, our ring, other crates' rings, a pipe
 pub mod lab; // every transport and every way of waiting: experiments
 mod measure; // one way, there and back, and as fast as it goes, over any contender
+mod offset; // how far two cores' counters are apart
 mod pair; // two pinned threads that meet, and neither waits for ever
 mod pipe; // the operating system's pipe, polled
 mod rounds; // every contender in turn, round after round, bracketed by the placement
 
 pub use measure::Spread;
+pub use offset::{Offset, offset};
 pub use rounds::{Bench, CONTENDERS, Contender, Kept, Throughput, Wishes, bench};
 
 use crate::error::Failure;

@@ -2,12 +2,14 @@
 //!
 //! `tickspin` starts the two programs of a run, reads what they leave behind, looks at running
 //! rings without touching them, and measures what the machine allows at best.
-//! Everything here is cold, except the measuring loops of [`handoff`].
+//! Everything here is cold, except the measuring loops of [`handoff`] and [`gaps`].
 //! It links neither `engine` nor `feed-sim`: it finds them beside itself and asks for their build.
 #![forbid(unsafe_code)]
 
 pub mod cmd; // the commands, one file each
+pub mod doctor; // is this host fit: fact, wish, verdict, fix
 pub mod error; // one line and an exit code: what every command fails with
+pub mod gaps; // time that a spinning thread loses, core by core
 pub mod handoff; // how fast two cores of this machine can hand something over
 pub mod host; // the machine and the program that measured on it
 pub mod look; // what an observer sees of a run, read-only

@@ -13,6 +13,7 @@
 
 pub use crate::plan::{CorePlan, plan, plan_among};
 use crate::text;
+use crate::tree::{Tree, shown};
 use std::sync::OnceLock;
 use std::{fmt, io, mem};
 
@@ -168,23 +169,38 @@ impl CpuError {
 /// [`CpuError::Unreadable`] where sysfs does not list them; topology that is missing (containers,
 /// small kernels) degrades to "its own sibling, package 0, node 0".
 pub fn cores() -> Result<Vec<Core>, CpuError> {
-    let online = listed("online")?;
-    let isolated = listed("isolated").unwrap_or_default();
-    let allowed = start_mask();
-    let number = |path: String| text::read_trimmed(&path)?.parse::<usize>().ok();
-    let list = |path: String| text::cpu_list(&text::read_trimmed(&path)?).filter(|l| !l.is_empty());
+    cores_of(&Tree::host(), Some(start_mask()))
+}
+
+/// [`cores`] of the machine that `tree` shows; all are allowed where no mask is known.
+///
+/// # Errors
+/// As [`cores`].
+pub fn cores_of(tree: &Tree, allowed: Option<&[usize]>) -> Result<Vec<Core>, CpuError> {
+    let path = format!("{SYSFS}/online");
+    let text = tree.text(&path);
+    let text = text.map_err(|e| CpuError::Unreadable { path: path.clone(), why: e.to_string() })?;
+    let online = text::cpu_list(&text).ok_or_else(|| CpuError::Unreadable {
+        path,
+        why: format!("{:?} is no list of cores", shown(&text)),
+    })?;
+    let within = |mut list: Vec<usize>| {
+        list.retain(|&id| id < libc::CPU_SETSIZE as usize);
+        list
+    };
+    let online = within(online);
+    let isolated = tree.list(&format!("{SYSFS}/isolated")).unwrap_or_default();
+    let number = |path: String| usize::try_from(tree.number(&path).ok()?).ok();
+    let list = |path: String| tree.list(&path).ok().map(within).filter(|list| !list.is_empty());
     Ok(online
         .iter()
         .map(|&id| {
             let cpu = format!("{SYSFS}/cpu{id}");
-            let node = std::fs::read_dir(&cpu).ok().and_then(|entries| {
-                entries.flatten().find_map(|entry| {
-                    entry.file_name().to_str()?.strip_prefix("node")?.parse().ok()
-                })
-            });
+            let names = tree.names(&cpu);
+            let node = names.iter().find_map(|name| name.strip_prefix("node")?.parse().ok());
             Core {
                 id,
-                allowed: allowed.contains(&id),
+                allowed: allowed.is_none_or(|allowed| allowed.contains(&id)),
                 isolated: isolated.contains(&id),
                 siblings: list(format!("{cpu}/topology/thread_siblings_list"))
                     .unwrap_or_else(|| vec![id]),
@@ -199,14 +215,6 @@ pub fn cores() -> Result<Vec<Core>, CpuError> {
             }
         })
         .collect())
-}
-
-fn listed(name: &str) -> Result<Vec<usize>, CpuError> {
-    let path = format!("{SYSFS}/{name}");
-    let read = std::fs::read_to_string(&path);
-    let text = read.map_err(|e| CpuError::Unreadable { path: path.clone(), why: e.to_string() })?;
-    text::cpu_list(&text)
-        .ok_or_else(|| CpuError::Unreadable { path, why: format!("{text:?} is no list of cores") })
 }
 
 /// The mask of the process's first thread when this module was first asked.

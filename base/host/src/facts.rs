@@ -5,6 +5,7 @@
 //! Compiler, flags and commit are the program's own to add.
 
 use crate::text::{self, cpu_list, list_text, number, read_trimmed, value};
+use crate::tree::chosen;
 
 const CPU: &str = "/sys/devices/system/cpu";
 /// Flags worth a line: the first two make the clock, the rest say what a guest was given.
@@ -126,11 +127,6 @@ impl Facts {
 fn kernel() -> String {
     let part = |name: &str| read_trimmed(&format!("/proc/sys/kernel/{name}")).unwrap_or_default();
     [part("ostype"), part("osrelease"), part("version")].join(" ").trim().to_owned()
-}
-
-/// The bracketed word of "always [madvise] never".
-fn chosen(text: &str) -> &str {
-    text.split_once('[').and_then(|(_, rest)| rest.split_once(']')).map_or(text, |(word, _)| word)
 }
 
 /// Size of core 0's data or unified cache of a level, with its sharers beyond level 2.

@@ -18,6 +18,8 @@
 //! | [`child`] | processes that we start: told to stop, and gone when we are | cold |
 //! | [`process`] | the stop flag, what the kernel did to a thread | the flag: one load |
 //! | [`facts`] | what this machine is, for reports | cold |
+//! | [`tree`] | the kernel's small files, below a root that tests may move | cold |
+//! | [`interrupts`] | who interrupted which core how often | cold |
 //!
 //! Linux on x86-64 only: anything else is a compile error, because a clock that silently means
 //! something else is worse than none.
@@ -33,9 +35,11 @@ pub mod clock;
 pub mod cpu;
 pub mod facts;
 mod image;
+pub mod interrupts;
 pub mod memory;
 mod plan;
 pub mod process;
 mod table;
 mod text;
+pub mod tree;
 pub mod wait;

@@ -217,8 +217,16 @@ pub(crate) fn has_capability(number: u32) -> bool {
     effective.is_some_and(|set| set >> number & 1 == 1)
 }
 
+/// Whether this process runs as root.
+#[must_use]
+pub fn is_root() -> bool {
+    // SAFETY: takes nothing, cannot fail, returns a number.
+    unsafe { libc::geteuid() == 0 }
+}
+
 /// The running program's path, for commands that mend a privilege.
-pub(crate) fn program() -> String {
+#[must_use]
+pub fn program() -> String {
     std::env::current_exe().map_or_else(|_| "PROGRAM".into(), |path| path.display().to_string())
 }
 

@@ -46,6 +46,10 @@ pub(crate) fn cpu_list(text: &str) -> Option<Vec<usize>> {
         if used == 0 || group == 0 || used > group {
             return None;
         }
+        if list.len() > NUMBER_MAX {
+            // The same cores over and over: no kernel's file, and it would fill the memory.
+            return None;
+        }
         list.extend((first..=last).filter(|number| (number - first) % group < used));
     }
     list.sort_unstable();

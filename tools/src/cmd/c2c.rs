@@ -5,13 +5,13 @@
 //! within seconds, so each pair is measured several times in turn, and the spread is shown.
 //! Both cores of a pair spin meanwhile: not beside a run whose tail you want to quote.
 
+use super::cores::List;
 use crate::error::{Failure, Outcome, exit};
 use crate::handoff::{bare, calibrated, clock_part, placement};
 use crate::num::{median, span, tenth};
 use crate::print;
 use serde_json::{Value, json};
 use std::time::Duration;
-use tickspin_host::cpu;
 use tickspin_results::table::Table;
 
 /// Name and version of the object's shape.
@@ -29,9 +29,9 @@ pub struct Args {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
-    /// Only these cores; all that this process may use where not given
-    #[arg(long, value_name = "N,N,...", value_delimiter = ',')]
-    cores: Vec<usize>,
+    /// Only these cores, 0,2-5; all that this process may use where not given
+    #[arg(long, value_name = "LIST", value_parser = super::cores::list)]
+    cores: Option<List>,
     /// About how long it may take in all; each pair takes at least 12 ms
     #[arg(long, value_name = "S", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=3_600))]
     seconds: u16,
@@ -56,7 +56,7 @@ struct Pair {
 /// Exit code 2: no such core, or one core alone; 4: this process may use only one core, or a clock
 /// cannot be calibrated.
 pub fn run(args: &Args) -> Outcome {
-    let cores = cores(&args.cores)?;
+    let cores = cores(args.cores.as_ref())?;
     let clock = calibrated(Duration::from_millis(100))?;
     let pairs: Vec<(usize, usize)> = cores
         .iter()
@@ -92,35 +92,17 @@ pub fn run(args: &Args) -> Outcome {
     Ok(exit::OK)
 }
 
-/// The wished cores, each once and allowed; all allowed ones where none is wished.
-fn cores(wished: &[usize]) -> Result<Vec<usize>, Failure> {
-    let allowed: Vec<usize> = cpu::cores()
-        .map_err(Failure::environment)?
-        .into_iter()
-        .filter(|core| core.allowed)
-        .map(|core| core.id)
-        .collect();
-    if let Some(core) = wished.iter().find(|core| !allowed.contains(core)) {
-        return Err(Failure::usage(format_args!(
-            "--cores: this process may not use core {core}; it may use {}",
-            listed(&allowed)
-        )));
-    }
-    let mut cores = if wished.is_empty() { allowed } else { wished.to_vec() };
-    cores.sort_unstable();
-    cores.dedup();
-    match (cores.len(), wished.is_empty()) {
-        (0 | 1, false) => Err(Failure::usage("--cores: a pair takes two different cores")),
-        (0 | 1, true) => Err(Failure::environment(
+/// The wished cores, or all allowed ones: at least two.
+fn cores(wished: Option<&List>) -> Result<Vec<usize>, Failure> {
+    let cores = super::cores::chosen(wished)?;
+    match (cores.len(), wished) {
+        (0 | 1, Some(_)) => Err(Failure::usage("--cores: a pair takes two different cores")),
+        (0 | 1, None) => Err(Failure::environment(
             "a pair takes two cores, and this process may use only one: see `taskset -p $$` and \
              the cpuset of its cgroup",
         )),
         _ => Ok(cores),
     }
-}
-
-fn listed(cores: &[usize]) -> String {
-    cores.iter().map(usize::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// Medians of the visits.
