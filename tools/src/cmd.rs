@@ -7,8 +7,8 @@ mod cores; // --cores, or the plan's choice
 pub mod doctor;
 pub mod feed;
 pub mod hist;
-pub mod lab;
 pub mod jitter;
+pub mod lab;
 pub mod ring;
 pub mod run;
 mod time; // 500ms, 30s, 5m

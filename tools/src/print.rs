@@ -8,8 +8,16 @@ use std::io::{self, Write};
 /// # Errors
 /// Exit code 1: standard output cannot be written (a full disk behind it).
 pub fn out(text: &str) -> Result<(), Failure> {
+    bytes(text.as_bytes())
+}
+
+/// [`out`] of what may be no text.
+///
+/// # Errors
+/// As [`out`].
+pub fn bytes(bytes: &[u8]) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
         Err(error) => sorted(&error),
         Ok(()) => Ok(()),
     }

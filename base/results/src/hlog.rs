@@ -5,15 +5,16 @@
 //! A line is complete once its newline is written, so a log cut by a crash keeps every interval
 //! before the cut.
 
+mod payload; // one encoded histogram, checked before it is decoded
+mod read; // interval by interval, or summed per tag
+
+pub use read::{Interval, MAX_DIVISOR, Reader, read, totals};
+
 use crate::histogram::Histogram;
 use base64::Engine as _;
-use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
-use hdrhistogram::serialization::{Deserializer, Serializer as _, V2DeflateSerializer};
+use hdrhistogram::serialization::{Serializer as _, V2DeflateSerializer};
 use std::io::{self, Write};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-/// What the plain-text maximum is divided by: nanoseconds to milliseconds.
-const MAX_DIVISOR: f64 = 1e6;
 
 /// Appends intervals to a log.
 pub struct Writer<W: Write> {
@@ -63,101 +64,43 @@ impl<W: Write> Writer<W> {
         length: Duration,
         histogram: &Histogram,
     ) -> io::Result<()> {
+        self.values(tag, since_start, length, &histogram.values)
+    }
+
+    /// As [`Writer::interval`], of any HDR histogram; an empty tag is left out.
+    ///
+    /// # Errors
+    /// What the writer gives.
+    pub fn values(
+        &mut self,
+        tag: &str,
+        since_start: Duration,
+        length: Duration,
+        values: &hdrhistogram::Histogram<u64>,
+    ) -> io::Result<()> {
         use std::fmt::Write as _;
         self.bytes.clear();
         self.line.clear();
         self.serializer
-            .serialize(&histogram.values, &mut self.bytes)
+            .serialize(values, &mut self.bytes)
             .map_err(|error| io::Error::other(format!("histogram of {tag}: {error}")))?;
-        let max = histogram.values.max() as f64 / MAX_DIVISOR;
+        let max = values.max() as f64 / MAX_DIVISOR;
         let (start_s, length_s) = (since_start.as_secs_f64(), length.as_secs_f64());
-        let _ = write!(self.line, "Tag={tag},{start_s:.3},{length_s:.3},{max:.3},");
+        if !tag.is_empty() {
+            let _ = write!(self.line, "Tag={tag},");
+        }
+        let _ = write!(self.line, "{start_s:.3},{length_s:.3},{max:.3},");
         base64::engine::general_purpose::STANDARD.encode_string(&self.bytes, &mut self.line);
         self.line.push('\n');
         self.out.write_all(self.line.as_bytes())?;
         self.out.flush()
     }
 
-    /// Where it was written to.
+    /// What was written to.
+    #[must_use]
     pub fn into_inner(self) -> W {
         self.out
     }
-}
-
-/// One interval of a log.
-pub struct Interval {
-    /// The stage; empty where the log has no tags.
-    pub tag: String,
-    /// Since the log's start or base time, or since 1970 where it has neither.
-    pub start: Duration,
-    /// How long it lasted.
-    pub length: Duration,
-    /// Its values.
-    pub values: hdrhistogram::Histogram<u64>,
-}
-
-/// Reads a whole log.
-///
-/// # Errors
-/// A line that says which entry is broken and how. A cut last line is such an error unless
-/// `tolerate_cut`, which drops it and returns the number of dropped lines (0 or 1) beside the rest.
-pub fn read(log: &[u8], tolerate_cut: bool) -> Result<(Vec<Interval>, u64), String> {
-    let whole = match log.iter().rposition(|&byte| byte == b'\n') {
-        Some(end) => &log[..=end],
-        None => &log[..0],
-    };
-    let cut = u64::from(whole.len() < log.len());
-    // Logs of other tools may end without a newline and be whole; ours never do.
-    let text = if tolerate_cut && cut == 1 && read(log, false).is_err() { whole } else { log };
-    let text_complete: Vec<u8>;
-    let text = if text.ends_with(b"\n") {
-        text
-    } else {
-        text_complete = [text, b"\n"].concat();
-        &text_complete
-    };
-    let mut deserializer = Deserializer::new();
-    let mut intervals = Vec::new();
-    for (index, entry) in IntervalLogIterator::new(text).enumerate() {
-        let at = || format!("entry {}", index + 1);
-        let entry =
-            entry.map_err(|error| format!("{}: not an interval log line ({error:?})", at()))?;
-        let LogEntry::Interval(entry) = entry else { continue };
-        let bytes = base64::engine::general_purpose::STANDARD
-            .decode(entry.encoded_histogram())
-            .map_err(|error| format!("{}: base64: {error}", at()))?;
-        let values = deserializer
-            .deserialize(&mut bytes.as_slice())
-            .map_err(|error| format!("{}: histogram: {error}", at()))?;
-        intervals.push(Interval {
-            tag: entry.tag().map_or_else(String::new, |tag| tag.as_str().to_owned()),
-            start: entry.start_timestamp(),
-            length: entry.duration(),
-            values,
-        });
-    }
-    let dropped = u64::from(text.len() < log.len());
-    Ok((intervals, dropped))
-}
-
-/// Sums a log's intervals per tag, in order of first appearance. Exact: counts are added.
-///
-/// # Errors
-/// A line where two intervals of one tag cannot be added.
-pub fn totals(
-    intervals: &[Interval],
-) -> Result<Vec<(String, hdrhistogram::Histogram<u64>)>, String> {
-    let mut sums: Vec<(String, hdrhistogram::Histogram<u64>)> = Vec::new();
-    for interval in intervals {
-        match sums.iter_mut().find(|(tag, _)| *tag == interval.tag) {
-            Some((tag, sum)) => {
-                sum.auto(true);
-                sum.add(&interval.values).map_err(|error| format!("tag '{tag}': {error}"))?;
-            }
-            None => sums.push((interval.tag.clone(), interval.values.clone())),
-        }
-    }
-    Ok(sums)
 }
 
 #[cfg(test)]
@@ -208,6 +151,29 @@ mod tests {
     #[test]
     fn garbage_is_refused_by_entry() {
         let error = read(b"Tag=a,0.0,1.0,1.0,!!!!\n", false).err().unwrap();
-        assert!(error.starts_with("entry 1: "), "{error}");
+        assert!(error.starts_with("line 1: "), "{error}");
+    }
+
+    #[test]
+    fn starts_count_from_base_time_else_start_time_else_1970() {
+        let (log, _) = sample();
+        let log = String::from_utf8(log).unwrap();
+        let line = log.lines().find(|line| line.starts_with("Tag=")).unwrap();
+        let line = line.replacen("0.000,1.000", "5.250,1.000", 1);
+        for (header, since_epoch_ms) in [
+            ("", 5_250),
+            ("#[BaseTime: 1700000000.5 (seconds since epoch)]\n", 1_700_000_005_750),
+            ("#[StartTime: 1700000000.000 (seconds since epoch), a date]\n", 1_700_000_005_250),
+            ("#[StartTime: 7.000 (seconds since epoch)]\n", 5_250),
+            ("\"StartTimestamp\",\"Interval_Length\"\r\n\r\n#[MaxValueDivisor: 1000.0]\n", 5_250),
+        ] {
+            let text = format!("{header}{line}\r\n\n");
+            let mut reader = Reader::new(text.as_bytes(), false);
+            let interval = reader.next().unwrap().unwrap();
+            assert_eq!(interval.since_epoch, Duration::from_millis(since_epoch_ms), "{header}");
+            assert_eq!(interval.start, Duration::from_millis(5_250));
+            assert_eq!(reader.max_divisor(), header.contains("Divisor").then_some(1_000.0));
+            assert!(reader.next().is_none());
+        }
     }
 }

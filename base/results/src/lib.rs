@@ -15,6 +15,7 @@ pub mod hlog; // interval logs: write ours, read anyone's
 pub mod out; // the result folder: made late, checked early, never overwritten by accident
 pub mod recorded; // what a replayed recording turned out to be
 pub mod stage; // the names of what is measured, and what each means
+pub mod sum; // adding histograms, exactly
 pub mod summary; // the JSON object of a run, and the parts that each program adds
 pub mod table; // text tables for the terminal
 pub mod utc; // seconds since 1970 as date and time

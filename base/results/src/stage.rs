@@ -68,6 +68,24 @@ impl Stage {
         Stage::ALL.into_iter().find(|stage| stage.name() == name)
     }
 
+    /// What the span may take, ns: a value is within it when it is below. `None`: no promise is made,
+    /// because the feed's lag behind its own schedule is no work of the engine.
+    ///
+    /// Three promises stand behind it. A tick, from its sending until the book knows it, takes less
+    /// than 1 us; so does the decision, with the request it leads to; the whole loop takes less
+    /// than 5 us, from whichever stamp it is counted. Each part is held to the promise of the
+    /// whole that it belongs to.
+    #[must_use]
+    pub const fn budget_ns(self) -> Option<u64> {
+        match self {
+            Stage::ScheduleLag => None,
+            Stage::RingWait | Stage::Book | Stage::Strategy | Stage::RiskOrder => Some(1_000),
+            Stage::TickToOrder | Stage::TickToOrderExchange | Stage::Service | Stage::Response => {
+                Some(5_000)
+            }
+        }
+    }
+
     /// One line for the reader of a report: from which stamp to which, and over which events.
     #[must_use]
     pub const fn meaning(self) -> &'static str {

@@ -30,7 +30,7 @@ impl Table {
             self.rows
                 .iter()
                 .filter_map(|row| row.get(column))
-                .map(|cell| cell.chars().count())
+                .map(|cell| shown(cell))
                 .max()
                 .unwrap_or(0)
         };
@@ -39,9 +39,10 @@ impl Table {
         for row in &self.rows {
             let mut line = String::new();
             for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
+                let blanks = " ".repeat(width - shown(cell));
                 match column {
-                    0 => line.push_str(&format!("{cell:<width$}")),
-                    _ => line.push_str(&format!("  {cell:>width$}")),
+                    0 => line.extend([cell, blanks.as_str()]),
+                    _ => line.extend(["  ", &blanks, cell]),
                 }
             }
             text.push_str(line.trim_end());
@@ -49,6 +50,16 @@ impl Table {
         }
         text
     }
+}
+
+/// Characters of a cell that a reader sees: colours (`ESC [ … m`) take no room.
+fn shown(cell: &str) -> usize {
+    let mut pieces = cell.split("\x1b[");
+    let plain = pieces.next().map_or(0, |piece| piece.chars().count());
+    plain
+        + pieces
+            .map(|piece| piece.split_once('m').map_or(0, |(_, rest)| rest.chars().count()))
+            .sum::<usize>()
 }
 
 /// `1234567` as `1,234,567`.
@@ -99,5 +110,12 @@ mod tests {
         table.row(vec!["service".into(), "1,024".into()]);
         table.row(vec!["ring".into(), "9".into()]);
         assert_eq!(table.render(), "ns         p50\nservice  1,024\nring         9\n");
+    }
+
+    #[test]
+    fn colours_take_no_room() {
+        let mut table = Table::new(&["ns", "p50"]);
+        table.row(vec!["ring".into(), "\x1b[31m1,024\x1b[0m".into()]);
+        assert_eq!(table.render(), "ns      p50\nring  \x1b[31m1,024\x1b[0m\n");
     }
 }

@@ -1,17 +1,23 @@
-//! Files into sums, and what was cut off.
+//! Files and result folders into sums, and what was cut off.
 
+use super::unit::{self, Unit};
 use crate::error::{Failure, exit};
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tickspin_results::Stage;
 use tickspin_results::hlog::{self, Interval};
+use tickspin_results::sum;
 
 /// All intervals of one tag.
-pub(super) struct Sum {
+pub(crate) struct Sum {
     /// Empty: the log has no tags.
     pub(super) tag: String,
     /// Number of intervals.
     pub(super) intervals: usize,
+    /// When the first began and the last ended, since 1970 as far as the log says.
+    pub(super) span: (Duration, Duration),
     /// Their values, added.
     pub(super) values: hdrhistogram::Histogram<u64>,
 }
@@ -20,6 +26,12 @@ impl Sum {
     /// The tag, or what stands for none.
     pub(super) fn name(&self) -> &str {
         if self.tag.is_empty() { "(no tag)" } else { &self.tag }
+    }
+
+    /// Stages in their own order, then other tags by name: an order that no file decides.
+    pub(super) fn place(&self) -> (usize, &str) {
+        let place = Stage::from_name(&self.tag).map_or(Stage::ALL.len(), |stage| stage as usize);
+        (place, &self.tag)
     }
 }
 
@@ -42,48 +54,141 @@ pub(super) struct Loaded {
     pub(super) cut: Vec<Cut>,
 }
 
-/// Reads all files and adds them up.
-pub(super) fn all(files: &[PathBuf]) -> Result<Loaded, Failure> {
-    let (mut intervals, mut cut) = (Vec::new(), Vec::new());
-    for path in files {
-        let (read, dropped) = one(path)?;
-        intervals.extend(read);
-        cut.extend(dropped.map(|what| Cut { file: name(path), what }));
+impl Loaded {
+    /// Exit code 1 where a log was cut: what was printed is of the whole lines before the cut.
+    pub(super) fn whole(&self) -> Result<(), Failure> {
+        let cut: Vec<_> =
+            self.cut.iter().map(|cut| format!("{}: {}", cut.file, cut.what)).collect();
+        if cut.is_empty() { Ok(()) } else { Err(Failure::failed(cut.join("; "))) }
     }
-    let totals = hlog::totals(&intervals).map_err(Failure::failed)?;
-    let sums = totals
-        .into_iter()
-        .map(|(tag, values)| Sum {
-            intervals: intervals.iter().filter(|interval| interval.tag == tag).count(),
-            tag,
-            values,
-        })
-        .collect();
-    let files = files.iter().map(|path| name(path)).collect();
-    Ok(Loaded { files, sums, left_out: 0, cut })
+
+    /// Only the wished tags, in the order wished; all, where none is.
+    pub(super) fn choose(&mut self, wished: &[String]) -> Result<(), Failure> {
+        if wished.is_empty() {
+            return Ok(());
+        }
+        let mut chosen = Vec::new();
+        for (nth, tag) in wished.iter().enumerate() {
+            if wished.iter().take(nth).any(|earlier| earlier == tag) {
+                continue;
+            }
+            let Some(index) = self.sums.iter().position(|sum| sum.tag == *tag) else {
+                return Err(Failure::usage(format_args!(
+                    "--tag {tag}: not there; there is {}",
+                    self.names()
+                )));
+            };
+            chosen.push(self.sums.remove(index));
+        }
+        self.sums = chosen;
+        Ok(())
+    }
+
+    /// The one sum that there is: percentile text and CSV have no place for a tag.
+    pub(super) fn only(&self) -> Result<&Sum, Failure> {
+        match self.sums.as_slice() {
+            [sum] => Ok(sum),
+            several => Err(Failure::usage(format_args!(
+                "this format holds one tag, and there are {}: choose one with --tag ({})",
+                several.len(),
+                self.names()
+            ))),
+        }
+    }
+
+    pub(super) fn names(&self) -> String {
+        self.sums.iter().map(Sum::name).collect::<Vec<_>>().join(", ")
+    }
 }
 
-/// One file's intervals, and what was dropped from its end.
-fn one(path: &Path) -> Result<(Vec<Interval>, Option<String>), Failure> {
+/// Reads all files, and those of all folders, and adds them up.
+pub(super) fn all(paths: &[PathBuf], unit: Option<Unit>) -> Result<Loaded, Failure> {
+    let mut sums: Vec<Sum> = Vec::new();
+    let cut = each(paths, unit, |interval| add(&mut sums, &interval))?;
+    Ok(Loaded { files: paths.iter().map(|path| name(path)).collect(), sums, left_out: 0, cut })
+}
+
+/// Adds one interval to the sum of its tag.
+pub(super) fn add(sums: &mut Vec<Sum>, interval: &Interval) -> Result<(), String> {
+    let Interval { tag, since_epoch: start, length, values, .. } = interval;
+    let end = start.saturating_add(*length);
+    let of_tag = |error| format!("tag '{tag}': {error}");
+    if let Some(sum) = sums.iter_mut().find(|sum| sum.tag == *tag) {
+        sum::add(&mut sum.values, values).map_err(of_tag)?;
+        sum.intervals += 1;
+        sum.span = (sum.span.0.min(*start), sum.span.1.max(end));
+        return Ok(());
+    }
+    let values = sum::first(values).map_err(of_tag)?;
+    sums.push(Sum { tag: tag.clone(), intervals: 1, span: (*start, end), values });
+    Ok(())
+}
+
+/// Hands each interval of all files to `take`, in order; returns which were cut.
+pub(super) fn each(
+    paths: &[PathBuf],
+    unit: Option<Unit>,
+    mut take: impl FnMut(Interval) -> Result<(), String>,
+) -> Result<Vec<Cut>, Failure> {
+    let mut cut = Vec::new();
+    for path in paths {
+        for file in files(path)? {
+            let dropped = one(&file, unit, &mut take)?;
+            cut.extend(dropped.map(|what| Cut { file: name(&file), what }));
+        }
+    }
+    Ok(cut)
+}
+
+/// The file itself, or the logs of a result folder in order of their names.
+fn files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_path_buf()]);
+    }
+    let entries = fs::read_dir(path).and_then(|entries| entries.collect::<io::Result<Vec<_>>>());
+    let entries = entries.map_err(|error| failed(path, &error))?;
+    let paths = entries.into_iter().map(|entry| entry.path());
+    let mut logs: Vec<PathBuf> =
+        paths.filter(|path| path.extension().is_some_and(|end| end == "hlog")).collect();
+    logs.sort();
+    if logs.is_empty() {
+        return Err(Failure::failed(format_args!("{}: a folder without .hlog", path.display())));
+    }
+    Ok(logs)
+}
+
+/// One file's intervals; returns what was dropped from its end.
+fn one(
+    path: &Path,
+    unit: Option<Unit>,
+    mut take: impl FnMut(Interval) -> Result<(), String>,
+) -> Result<Option<String>, Failure> {
     let bytes = bytes(path).map_err(|error| failed(path, &error))?;
     let name = name(path);
     if bytes.is_empty() {
         return Err(Failure::failed(format_args!("{name}: empty")));
     }
     let foreign = |why: String| Failure::failed(format_args!("{name}: not an interval log: {why}"));
-    let (intervals, dropped) = hlog::read(&bytes, true).map_err(foreign)?;
-    if intervals.is_empty() {
+    let refused = |why: String| Failure::failed(format_args!("{name}: {why}"));
+    let mut reader = hlog::Reader::new(&bytes, true);
+    let mut count = 0_u64;
+    while let Some(interval) = reader.next() {
+        let interval = interval.map_err(foreign)?;
+        let interval = unit::in_ns(interval, reader.max_divisor(), unit).map_err(refused)?;
+        take(interval).map_err(refused)?;
+        count += 1;
+    }
+    if count == 0 {
         // One line without an end, dropped as cut, may be anything at all.
         hlog::read(&bytes, false).map_err(foreign)?;
         return Err(Failure::failed(format_args!("{name}: an interval log without an interval")));
     }
     let line_start = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
     let what = format!(
-        "cut inside its last line, {} bytes of it dropped; the {} intervals before it are whole",
+        "cut inside its last line, {} bytes of it dropped; the {count} intervals before it are whole",
         bytes.len() - line_start,
-        intervals.len(),
     );
-    Ok((intervals, (dropped > 0).then_some(what)))
+    Ok((reader.dropped() > 0).then_some(what))
 }
 
 fn bytes(path: &Path) -> io::Result<Vec<u8>> {

@@ -1,5 +1,6 @@
-//! `tickspin hist show`: sums that are exact, and one clear line for every file that is none.
+//! `hist show`: sums that are exact, and one clear line for every file that is none.
 
+use crate::{Place, assert_fails, log, text};
 use hdrhistogram::Histogram as Hdr;
 use hdrhistogram::serialization::V2Serializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
@@ -7,85 +8,8 @@ use serde_json::Value;
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
-use std::process::{Command, Output, Stdio};
-use std::time::{Duration, UNIX_EPOCH};
-use tickspin_results::{Histogram, hlog};
-use tickspin_testkit::process::TempDir;
-
-const TICKSPIN: &str = env!("CARGO_BIN_EXE_tickspin");
-
-struct Place(TempDir);
-
-impl Place {
-    fn new() -> Place {
-        Place(TempDir::new().unwrap())
-    }
-
-    fn write(&self, name: &str, bytes: &[u8]) {
-        fs::write(self.0.path().join(name), bytes).unwrap();
-    }
-
-    fn read(&self, name: &str) -> String {
-        fs::read_to_string(self.0.path().join(name)).unwrap()
-    }
-
-    fn names(&self) -> Vec<String> {
-        let mut names: Vec<String> = fs::read_dir(self.0.path())
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
-            .collect();
-        names.sort();
-        names
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = self.0.command(Path::new(TICKSPIN));
-        command.current_dir(self.0.path()).args(["hist", "show"]).args(arguments);
-        command
-    }
-
-    fn run(&self, arguments: &[&str]) -> Output {
-        self.command(arguments).stdin(Stdio::null()).output().unwrap()
-    }
-
-    fn json(&self, arguments: &[&str]) -> Value {
-        let output = self.run(arguments);
-        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-        assert_eq!(text(&output.stderr), "");
-        serde_json::from_slice(&output.stdout).unwrap()
-    }
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-/// Exit code, and the one line of standard error.
-fn assert_fails(output: &Output, code: i32, words: &[&str]) {
-    let stderr = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(code), "{stderr}");
-    assert_eq!(stderr.trim_end().lines().count(), 1, "one line: {stderr:?}");
-    for word in words {
-        assert!(stderr.contains(word), "{word:?} is not in {stderr:?}");
-    }
-}
-
-/// Three seconds of two tags: `book` 1..=1,000 ns a second, `service` one value of 5 µs a second.
-fn log() -> Vec<u8> {
-    let mut log = Vec::new();
-    let mut writer = hlog::Writer::begin(&mut log, UNIX_EPOCH, &["a test".to_owned()]).unwrap();
-    let second = Duration::from_secs(1);
-    for number in 0..3 {
-        let (mut book, mut service) = (Histogram::new(), Histogram::new());
-        (1..=1_000).for_each(|ns| book.record(ns));
-        service.record(5_000);
-        for (tag, values) in [("book", &book), ("service", &service)] {
-            writer.interval(tag, second * number, second, values).unwrap();
-        }
-    }
-    log
-}
+use std::process::Stdio;
+use std::time::Duration;
 
 #[test]
 fn intervals_and_files_add_up_tag_by_tag() {
@@ -108,7 +32,7 @@ fn intervals_and_files_add_up_tag_by_tag() {
     none["count"] = both["latency_ns"]["book"]["count"].clone();
     assert_eq!(both["latency_ns"]["book"], none, "the same values twice have the same percentiles");
 
-    let table = text(&place.run(&["a.hlog"]).stdout);
+    let table = text(&place.show(&["a.hlog"]).stdout);
     let rows: Vec<Vec<&str>> =
         table.lines().map(|line| line.split_whitespace().collect()).collect();
     assert_eq!(rows[0][..4], ["ns", "intervals", "count", "min"]);
@@ -120,21 +44,21 @@ fn intervals_and_files_add_up_tag_by_tag() {
 fn a_limit_says_how_many_tags_it_left_out() {
     let place = Place::new();
     place.write("a.hlog", &log());
-    let table = text(&place.run(&["a.hlog", "--limit", "1"]).stdout);
+    let table = text(&place.show(&["a.hlog", "--limit", "1"]).stdout);
     assert!(table.contains("book") && !table.contains("service"), "{table}");
     assert_eq!(table.lines().last(), Some("(and 1 more tags)"));
     let one = place.json(&["a.hlog", "--limit", "1", "--json"]);
     assert_eq!(one["latency_ns"].as_object().unwrap().len(), 1);
     assert_eq!(one["left_out"], 1);
     assert_eq!(place.json(&["a.hlog", "--limit", "9", "--json"])["left_out"], 0);
-    assert_fails(&place.run(&["a.hlog", "--limit", "0"]), 2, &["--limit"]);
+    assert_fails(&place.show(&["a.hlog", "--limit", "0"]), 2, &["--limit"]);
 }
 
 #[test]
 fn standard_input_is_a_dash() {
     let place = Place::new();
     let mut child = place
-        .command(&["-", "--json"])
+        .command(&["show", "-", "--json"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -165,7 +89,7 @@ fn logs_of_other_tools_are_read_without_tags_and_without_compression() {
     let json = place.json(&["other.hlog", "--json"]);
     assert_eq!(json["latency_ns"][""]["count"], 7);
     assert_eq!(json["latency_ns"]["jHiccup"]["count"], 7);
-    let table = text(&place.run(&["other.hlog"]).stdout);
+    let table = text(&place.show(&["other.hlog"]).stdout);
     assert!(table.contains("(no tag)"), "{table}");
     // One tag in two files with other ranges and digits.
     let mut ours = log();
@@ -178,14 +102,14 @@ fn logs_of_other_tools_are_read_without_tags_and_without_compression() {
 fn one_tag_becomes_percentile_text_or_csv_and_several_are_refused() {
     let place = Place::new();
     place.write("a.hlog", &log());
-    assert_fails(&place.run(&["a.hlog", "--format", "hgrm"]), 2, &["--tag", "book, service"]);
-    assert_fails(&place.run(&["a.hlog", "--format", "csv"]), 2, &["--tag"]);
-    assert_fails(&place.run(&["a.hlog", "--tag", "nobody"]), 2, &["nobody", "book, service"]);
-    let hgrm = text(&place.run(&["a.hlog", "--tag", "book", "--format", "hgrm"]).stdout);
+    assert_fails(&place.show(&["a.hlog", "--format", "hgrm"]), 2, &["--tag", "book, service"]);
+    assert_fails(&place.show(&["a.hlog", "--format", "csv"]), 2, &["--tag"]);
+    assert_fails(&place.show(&["a.hlog", "--tag", "nobody"]), 2, &["nobody", "book, service"]);
+    let hgrm = text(&place.show(&["a.hlog", "--tag", "book", "--format", "hgrm"]).stdout);
     assert!(hgrm.trim_start().starts_with("Value"), "{hgrm}");
     assert!(hgrm.contains("#[Max     =     1000.000, Total count    =         3000]"), "{hgrm}");
 
-    let csv = text(&place.run(&["a.hlog", "--tag", "book", "--format", "csv"]).stdout);
+    let csv = text(&place.show(&["a.hlog", "--tag", "book", "--format", "csv"]).stdout);
     let mut lines = csv.lines();
     assert_eq!(lines.next(), Some("quantile,value_ns,count"));
     let rows: Vec<Vec<f64>> =
@@ -202,7 +126,7 @@ fn the_name_of_the_output_decides_the_format_and_nothing_is_overwritten_unforced
     let place = Place::new();
     place.write("a.hlog", &log());
     for name in ["out.txt", "out.json", "out.csv", "out.hgrm"] {
-        let output = place.run(&["a.hlog", "--tag", "book", "-o", name]);
+        let output = place.show(&["a.hlog", "--tag", "book", "-o", name]);
         assert!(output.status.success(), "{}", text(&output.stderr));
         assert!(output.stdout.is_empty());
     }
@@ -210,14 +134,14 @@ fn the_name_of_the_output_decides_the_format_and_nothing_is_overwritten_unforced
     assert!(place.read("out.csv").starts_with("quantile,"));
     assert!(place.read("out.txt").starts_with("ns"));
     assert!(place.read("out.hgrm").trim_start().starts_with("Value"));
-    assert_fails(&place.run(&["a.hlog", "-o", "out.txt"]), 1, &["out.txt", "--force"]);
+    assert_fails(&place.show(&["a.hlog", "-o", "out.txt"]), 1, &["out.txt", "--force"]);
     assert!(!place.read("out.txt").contains("service"));
-    assert!(place.run(&["a.hlog", "-o", "out.txt", "--force"]).status.success());
+    assert!(place.show(&["a.hlog", "-o", "out.txt", "--force"]).status.success());
     assert!(place.read("out.txt").contains("service"));
-    assert_fails(&place.run(&["a.hlog", "-o", "out.parquet"]), 2, &["out.parquet", "--format"]);
-    assert_fails(&place.run(&["a.hlog", "-o", "no/out.txt"]), 1, &["no/out.txt"]);
+    assert_fails(&place.show(&["a.hlog", "-o", "out.parquet"]), 2, &["out.parquet", "--format"]);
+    assert_fails(&place.show(&["a.hlog", "-o", "no/out.txt"]), 1, &["no/out.txt"]);
     assert_eq!(place.names(), ["a.hlog", "out.csv", "out.hgrm", "out.json", "out.txt"]);
-    let dash = place.run(&["a.hlog", "-o", "-"]);
+    let dash = place.show(&["a.hlog", "-o", "-"]);
     assert!(text(&dash.stdout).starts_with("ns"));
 }
 
@@ -241,16 +165,16 @@ fn missing_empty_foreign_and_void_files_are_one_line_and_code_1() {
         ("binary.hlog", &["not an interval log"]),
         ("prose.hlog", &["not an interval log"]),
         ("lines.hlog", &["not an interval log"]),
-        ("bad.hlog", &["not an interval log", "entry 1"]),
+        ("bad.hlog", &["not an interval log", "line 1"]),
         ("header.hlog", &["without an interval"]),
     ] {
-        let output = place.run(&["a.hlog", name]);
+        let output = place.show(&["a.hlog", name]);
         assert_fails(&output, 1, &[&[name], words].concat());
         assert!(output.stdout.is_empty(), "{name}");
-        assert_fails(&place.run(&[name, "-o", "out.json"]), 1, &[name]);
+        assert_fails(&place.show(&[name, "-o", "out.json"]), 1, &[name]);
     }
     assert!(!place.names().contains(&"out.json".to_owned()));
-    assert_fails(&place.run(&[]), 2, &["FILE"]);
+    assert_fails(&place.show(&[]), 2, &["FILE"]);
 }
 
 #[test]
@@ -260,7 +184,7 @@ fn a_cut_log_is_printed_without_its_last_line_and_said() {
     let last_line = log[..log.len() - 1].iter().rposition(|&byte| byte == b'\n').unwrap() + 1;
     for end in [last_line + 1, last_line + 20, log.len() - 10] {
         place.write("cut.hlog", &log[..end]);
-        let output = place.run(&["cut.hlog", "--json"]);
+        let output = place.show(&["cut.hlog", "--json"]);
         let dropped = format!("{} bytes", end - last_line);
         assert_fails(&output, 1, &["cut.hlog", "cut", &dropped, "5 intervals"]);
         let json: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -282,14 +206,14 @@ fn a_file_without_permission_is_code_4() {
         eprintln!("SKIPPED: this user reads files without permission (root)");
         return;
     }
-    assert_fails(&place.run(&["closed.hlog"]), 4, &["closed.hlog", "permission"]);
+    assert_fails(&place.show(&["closed.hlog"]), 4, &["closed.hlog", "permission"]);
 }
 
 #[test]
 fn a_closed_pipe_is_success() {
     let place = Place::new();
     place.write("a.hlog", &log());
-    let mut child = place.command(&["a.hlog"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut child = place.command(&["show", "a.hlog"]).stdout(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
     assert!(child.wait().unwrap().success());
 }
