@@ -8,6 +8,7 @@ pub mod doctor;
 pub mod feed;
 pub mod hist;
 pub mod jitter;
+pub mod knee;
 pub mod lab;
 pub mod ring;
 pub mod run;
@@ -30,6 +31,8 @@ pub enum Command {
     Bench(bench::Args),
     /// Run an experiment: transports and ways of waiting, side by side.
     Lab(lab::Args),
+    /// How much faster a recording can be played until an objective breaks.
+    Knee(knee::Args),
     /// How far the cores are from one another: a bare line handed over, core to core.
     C2c(c2c::Args),
     /// Is this host fit: each fact, what it should be, what mends it; change it, prove it, undo it.
@@ -52,6 +55,7 @@ pub fn run(command: &Command) -> Outcome {
         Command::Hist(args) => hist::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Lab(args) => lab::run(args),
+        Command::Knee(args) => knee::run(args),
         Command::C2c(args) => c2c::run(args),
         Command::Doctor(args) => doctor::run(args),
         Command::Jitter(args) => jitter::run(args),

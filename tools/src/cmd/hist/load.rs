@@ -43,11 +43,11 @@ pub(super) struct Cut {
 }
 
 /// What all files hold together.
-pub(super) struct Loaded {
+pub(in crate::cmd) struct Loaded {
     /// Names of the files, as given.
     pub(super) files: Vec<String>,
     /// In order of first appearance.
-    pub(super) sums: Vec<Sum>,
+    pub(in crate::cmd) sums: Vec<Sum>,
     /// Tags beyond a limit.
     pub(super) left_out: usize,
     /// Files whose last line was dropped.
@@ -102,7 +102,7 @@ impl Loaded {
 }
 
 /// Reads all files, and those of all folders, and adds them up.
-pub(super) fn all(paths: &[PathBuf], unit: Option<Unit>) -> Result<Loaded, Failure> {
+pub(in crate::cmd) fn all(paths: &[PathBuf], unit: Option<Unit>) -> Result<Loaded, Failure> {
     let mut sums: Vec<Sum> = Vec::new();
     let cut = each(paths, unit, |interval| add(&mut sums, &interval))?;
     Ok(Loaded { files: paths.iter().map(|path| name(path)).collect(), sums, left_out: 0, cut })

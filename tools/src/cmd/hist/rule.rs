@@ -14,7 +14,7 @@ use tickspin_results::table::grouped;
 
 /// One rule.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Rule {
+pub(in crate::cmd) struct Rule {
     /// `None`: every tag.
     pub(super) tag: Option<String>,
     pub(super) quantity: Quantity,
@@ -35,10 +35,10 @@ pub(super) enum Quantity {
 }
 
 /// What came of a rule on one tag.
-pub(super) struct Finding<'r> {
+pub(in crate::cmd) struct Finding<'r> {
     pub(super) rule: &'r Rule,
     pub(super) tag: String,
-    pub(super) value_ns: f64,
+    pub(in crate::cmd) value_ns: f64,
     pub(super) count: u64,
 }
 
@@ -85,7 +85,7 @@ impl Rule {
     ///
     /// # Errors
     /// No such tag, or a tag without a value: nothing can be said.
-    pub(super) fn find<'r>(&'r self, sums: &[Sum]) -> Result<Vec<Finding<'r>>, String> {
+    pub(in crate::cmd) fn find<'r>(&'r self, sums: &[Sum]) -> Result<Vec<Finding<'r>>, String> {
         let meant: Vec<&Sum> = sums.iter().filter(|sum| self.is_for(&sum.tag)).collect();
         if meant.is_empty() {
             let known: Vec<&str> = sums.iter().map(Sum::name).collect();
@@ -105,7 +105,7 @@ impl Rule {
 }
 
 impl Finding<'_> {
-    pub(super) fn is_ok(&self) -> bool {
+    pub(in crate::cmd) fn is_ok(&self) -> bool {
         self.rule.allows(self.value_ns)
     }
 }
