@@ -110,7 +110,13 @@ fn help_and_version_are_success_and_so_is_a_closed_pipe() {
         assert!(text.contains(flag), "{flag} is not in the help");
     }
     assert!(place.run(&["--version"]).status.success());
-    for arguments in [&["--help"][..], &["ring", "ls"], &["ring", "ls", "--json"]] {
+    for arguments in [
+        &["--help"][..],
+        &["ring", "ls"],
+        &["ring", "ls", "--json"],
+        &["doctor"],
+        &["doctor", "--json"],
+    ] {
         let mut child = place.command(TICKSPIN, arguments).stdout(Stdio::piped()).spawn().unwrap();
         drop(child.stdout.take());
         assert!(child.wait().unwrap().success(), "{arguments:?} into a closed pipe");

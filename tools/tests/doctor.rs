@@ -55,6 +55,7 @@ fn on_a_small_virtual_machine_each_fault_is_named_with_what_mends_it() {
         ("watchdogs", "bad"),
         ("stat_interval", "bad"),
         ("rt_throttling", "good"),
+        ("fair_server", "not_on_this_machine"),
         ("hypervisor", "bad"),
         ("steal", "bad"),
         ("locked_memory", "bad"),
@@ -76,6 +77,28 @@ fn on_a_small_virtual_machine_each_fault_is_named_with_what_mends_it() {
     assert_eq!(json["boot"]["replace"], serde_json::json!(["isolcpus=7"]));
     machine.text(&["--strict"], 3);
     machine.text(&["--strict", "--only", "tsc,aslr"], 0);
+}
+
+/// What is right on a shared machine is wrong on a tuned one.
+#[test]
+fn throttling_is_a_fault_only_where_cores_are_isolated() {
+    let machine = Machine::new(TUNED);
+    let before = machine.snapshot();
+    machine.write("proc/sys/kernel/sched_rt_runtime_us", "950000\n");
+    machine.write("sys/kernel/debug/sched/fair_server/cpu3/runtime", "50000000\n");
+    let json = machine.json(&["--strict"], 3);
+    for check in ["rt_throttling", "fair_server"] {
+        assert_eq!(row(&json, check)["verdict"], "bad", "{json:#}");
+    }
+    assert_eq!(row(&json, "fair_server")["fact"], "on, 50 ms a second");
+    machine.text(&["--apply"], 0);
+    assert_eq!(machine.snapshot(), before);
+    machine.write("sys/devices/system/cpu/isolated", "\n");
+    machine.text(&["--undo"], 0);
+    let json = machine.json(&["--engine-core", "2,3"], 0);
+    for check in ["rt_throttling", "fair_server"] {
+        assert_eq!(row(&json, check)["verdict"], "good", "{json:#}");
+    }
 }
 
 #[test]

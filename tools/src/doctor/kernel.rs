@@ -6,6 +6,7 @@ use tickspin_host::tree::{Absent, list_text};
 pub(super) fn rows(seen: &Seen) -> Vec<Row> {
     vec![
         rt_throttling(seen),
+        fair_server(seen),
         watchdogs(seen),
         timer_migration(seen),
         stat_interval(seen),
@@ -21,16 +22,54 @@ fn rt_throttling(seen: &Seen) -> Row {
     const CHECK: &str = "rt_throttling";
     const PATH: &str = "/proc/sys/kernel/sched_rt_runtime_us";
     let wish = "off where cores are isolated, else on; matters with --fifo only";
-    let isolated = seen.tree.list("/sys/devices/system/cpu/isolated").unwrap_or_default();
-    let is_isolated = !seen.quiet.is_empty() && seen.missing_from(&isolated).is_empty();
     match seen.tree.number(PATH) {
         Err(absent) => Row::unknown(CHECK, &absent, wish),
         Ok(runtime_us) => {
             let is_on = runtime_us >= 0;
             let fact = if is_on { format!("on, {runtime_us} µs a second") } else { "off".into() };
-            Row::judged(CHECK, !(is_on && is_isolated), fact, wish).change(PATH, "-1")
+            Row::judged(CHECK, !(is_on && is_isolated(seen)), fact, wish).change(PATH, "-1")
         }
     }
+}
+
+/// Since Linux 6.12 each core has a server for ordinary tasks that interrupts a real-time spinner for
+/// 50 ms of each second as soon as one of them wants the core; it is not what `rt_throttling` sets.
+fn fair_server(seen: &Seen) -> Row {
+    const CHECK: &str = "fair_server";
+    const RELEASE: &str = "/proc/sys/kernel/osrelease";
+    let wish = "off where cores are isolated, else on; matters with --fifo only";
+    let release = match seen.tree.text(RELEASE) {
+        Err(absent) => return Row::unknown(CHECK, &absent, wish),
+        Ok(text) => text,
+    };
+    let mut numbers = release.split(['.', '-']).map_while(|part| part.parse::<u32>().ok());
+    if (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) < (6, 12) {
+        return Row::not_here(CHECK, "kernels before 6.12 have none", wish);
+    }
+    let (mut on, mut most_ns) = (Vec::new(), 0);
+    for core in &seen.quiet {
+        let path = format!("/sys/kernel/debug/sched/fair_server/cpu{core}/runtime");
+        match seen.tree.number(&path) {
+            Err(absent) => return Row::unknown(CHECK, &absent, wish),
+            Ok(0) => {}
+            Ok(runtime_ns) => {
+                most_ns = most_ns.max(runtime_ns);
+                on.push(path);
+            }
+        }
+    }
+    let is_bad = !on.is_empty() && is_isolated(seen);
+    let fact = match most_ns {
+        0 => "off".to_owned(),
+        ns => format!("on, {} ms a second", ns / 1_000_000),
+    };
+    let row = Row::judged(CHECK, !is_bad, fact, wish);
+    on.into_iter().fold(row, |row, path| row.change(path, "0"))
+}
+
+fn is_isolated(seen: &Seen) -> bool {
+    let isolated = seen.tree.list("/sys/devices/system/cpu/isolated").unwrap_or_default();
+    !seen.quiet.is_empty() && seen.missing_from(&isolated).is_empty()
 }
 
 fn watchdogs(seen: &Seen) -> Row {
