@@ -5,8 +5,8 @@
 //!                                   6 ◄─ halved, --steps times, by the ratio ─┘
 //! ```
 //! Each speed is a run of `tickspin run` by itself, with its results in a folder of its own. It counts
-//! as held when most of its rounds met every objective, lost nothing and kept within a fiftieth of
-//! the rate that was asked for: a feed that cannot keep the schedule is a knee too, and is told apart.
+//! as held when most of its rounds met every objective, lost nothing and kept the schedule: a feed that
+//! falls behind it is a knee too, and is told apart.
 //!
 //! Cost: two spinning cores for (speeds × rounds × time). When wrong: on a host whose noise alone
 //! breaks the objective at every speed; then the first speed is broken, and that is said.
@@ -18,17 +18,20 @@ use crate::num::{hundredth, median};
 use crate::print;
 use serde::Serialize;
 use serde_json::Value;
+use std::io::{self, Read};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread;
 use std::time::{Duration, SystemTime};
-use tickspin_host::process;
+use tickspin_host::{child, process};
 use tickspin_results::out::{OutDir, OutError, default_folder};
 use tickspin_results::table::{Table, grouped};
 
 /// Name and version of the object's shape.
 const SCHEMA: &str = "tickspin.knee/1";
-/// Of the rate that was asked for, what has to be reached.
-const RATE_SHARE_MIN: f64 = 0.98;
+/// Half of the events later than this share of the round: the feed cannot keep the schedule.
+const BEHIND_SHARE_MAX: f64 = 0.02;
 
 /// What the command takes.
 #[derive(Debug, clap::Args)]
@@ -134,9 +137,9 @@ pub fn run(args: &Args) -> Outcome {
     points.sort_by(|one: &Point, other| one.speed.total_cmp(&other.speed));
     // Noise may break a speed below one that held: the knee is below the first that broke.
     let broken = points.iter().find(|point| !point.holds);
-    let below =
+    let mut below =
         points.iter().filter(|point| broken.is_none_or(|broken| point.speed < broken.speed));
-    let knee = below.filter(|point| point.holds).next_back();
+    let knee = below.rfind(|point| point.holds);
     let report = Report {
         schema: SCHEMA,
         source: match args.files.as_slice() {
@@ -170,32 +173,27 @@ pub fn run(args: &Args) -> Outcome {
 
 /// Doubles until it breaks, then halves the ratio between what held and what broke.
 fn climb(args: &Args, folder: &Path, points: &mut Vec<Point>) -> Result<(), Failure> {
-    let (mut held, mut broke, mut speed) = (None, None, args.from);
-    while process::stop_signal() == 0 {
-        let point = measure(args, folder, speed)?;
+    let (mut held, mut speed) = (None, args.from);
+    let mut broke = loop {
+        let Some(point) = measure(args, folder, speed)? else { return Ok(()) };
         let holds = point.holds;
         points.push(point);
-        if holds {
-            held = Some(speed);
-            if speed >= args.most {
-                return Ok(());
-            }
-            speed = (speed * 2.0).min(args.most);
-        } else {
-            broke = Some(speed);
-            break;
+        if !holds {
+            break speed;
         }
-    }
-    let (Some(mut held), Some(mut broke)) = (held, broke) else { return Ok(()) };
+        if speed >= args.most {
+            return Ok(());
+        }
+        held = Some(speed);
+        speed = (speed * 2.0).min(args.most);
+    };
+    let Some(mut held) = held else { return Ok(()) };
     for _ in 0..args.steps {
-        if process::stop_signal() != 0 {
-            break;
-        }
         let speed = hundredth((held * broke).sqrt());
         if speed <= held || speed >= broke {
             break;
         }
-        let point = measure(args, folder, speed)?;
+        let Some(point) = measure(args, folder, speed)? else { break };
         if point.holds {
             held = speed
         } else {
@@ -206,17 +204,20 @@ fn climb(args: &Args, folder: &Path, points: &mut Vec<Point>) -> Result<(), Fail
     Ok(())
 }
 
-fn measure(args: &Args, folder: &Path, speed: f64) -> Result<Point, Failure> {
+/// All rounds of a speed; `None`: a signal came before the last was over.
+fn measure(args: &Args, folder: &Path, speed: f64) -> Result<Option<Point>, Failure> {
     let mut rounds = Vec::new();
     for number in 1..=args.rounds {
-        if process::stop_signal() != 0 && !rounds.is_empty() {
-            break;
+        let out = folder.join(format!("speed-{speed}-{number}"));
+        let round = round(args, &out, speed);
+        if process::stop_signal() != 0 {
+            return Ok(None);
         }
-        rounds.push(round(args, &folder.join(format!("speed-{speed}-{number}")), speed)?);
+        rounds.push(round?);
     }
     let held = rounds.iter().filter(|round| round.broken.is_empty()).count();
     let over = |of: &dyn Fn(&Round) -> f64| median(rounds.iter().map(of).collect());
-    Ok(Point {
+    Ok(Some(Point {
         speed,
         holds: held * 2 > rounds.len(),
         values_ns: (0..args.slo.len())
@@ -224,7 +225,7 @@ fn measure(args: &Args, folder: &Path, speed: f64) -> Result<Point, Failure> {
             .collect(),
         achieved_per_s: over(&|round| round.achieved_per_s),
         rounds,
-    })
+    }))
 }
 
 /// One run, by this same program.
@@ -232,7 +233,7 @@ fn round(args: &Args, out: &Path, speed: f64) -> Result<Round, Failure> {
     let failed = |what: String| Failure::failed(format_args!("speed {speed}: {what}"));
     let program = std::env::current_exe().map_err(|error| failed(error.to_string()))?;
     let mut command = Command::new(program);
-    command.arg("run").args(&args.files).args(["--json", "--no-probe", "--force", "-o"]).arg(out);
+    command.arg("run").args(&args.files).args(["--no-probe", "--force", "-o"]).arg(out);
     command.args(["--speed", &speed.to_string()]);
     command.args(["--duration", &format!("{}ms", args.time.as_millis())]);
     if let Some(place) = &args.from_place {
@@ -241,20 +242,39 @@ fn round(args: &Args, out: &Path, speed: f64) -> Result<Round, Failure> {
     if let Some((feed, engine)) = args.cores {
         command.args(["--cores", &format!("{feed},{engine}")]);
     }
-    let ran = command
-        .stdin(Stdio::null())
-        .stderr(Stdio::piped())
-        .stdout(Stdio::piped())
-        .output()
-        .map_err(|error| failed(error.to_string()))?;
-    let summary: Value = serde_json::from_slice(&ran.stdout).unwrap_or_default();
-    if summary.is_null() {
-        let said = String::from_utf8_lossy(&ran.stderr);
+    let (code, said) = wait(&mut command).map_err(|error| failed(error.to_string()))?;
+    if code != Some(0) {
         let line = said.lines().next().unwrap_or("no word").trim_start_matches("tickspin: ");
-        let code = ran.status.code().and_then(|code| u8::try_from(code).ok());
+        let code = code.and_then(|code| u8::try_from(code).ok());
         return Err(Failure::new(code.unwrap_or(exit::FAILURE), line));
     }
+    let summary =
+        std::fs::read(out.join("summary.json")).map_err(|error| failed(error.to_string()))?;
+    let summary: Value =
+        serde_json::from_slice(&summary).map_err(|error| failed(error.to_string()))?;
     judged(args, out, &summary)
+}
+
+/// Its exit code and what it complained of. A signal to us is passed on, once: it is in a process
+/// group of its own, so that none comes to it from the terminal too.
+fn wait(command: &mut Command) -> io::Result<(Option<i32>, String)> {
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).process_group(0);
+    let mut running = child::stop_with_parent(command).spawn()?;
+    let (mut code, mut passed_on) = (None, 0);
+    while code.is_none() {
+        code = running.try_wait()?.map(|status| status.code());
+        let signal = process::stop_signal();
+        if signal != passed_on {
+            child::send_signal(&mut running, signal)?;
+            passed_on = signal;
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    let mut said = String::new();
+    if let Some(mut stderr) = running.stderr.take() {
+        stderr.read_to_string(&mut said)?;
+    }
+    Ok((code.flatten(), said))
 }
 
 /// What of a run met the objectives.
@@ -270,8 +290,9 @@ fn judged(args: &Args, out: &Path, summary: &Value) -> Result<Round, Failure> {
     let certificate = &summary["certificate"];
     let (target, achieved) = (&certificate["target_rate"], &certificate["achieved_rate"]);
     let (target_per_s, achieved_per_s) = (number(target), number(achieved));
-    if achieved_per_s < target_per_s * RATE_SHARE_MIN {
-        broken.push(format!("the feed got {achieved_per_s:.0} of {target_per_s:.0} events/s"));
+    let behind_ns = number(&summary["latency_ns"]["schedule_lag"]["p50"]);
+    if behind_ns > args.time.as_nanos() as f64 * BEHIND_SHARE_MAX {
+        broken.push(format!("the feed fell behind its schedule: p50 {behind_ns:.0} ns"));
     }
     let lost = number(&summary["events"]["lost"]) + number(&summary["events"]["overruns"]);
     if lost > 0.0 {
