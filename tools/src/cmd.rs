@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod c2c;
+pub mod compare;
 mod cores; // --cores, or the plan's choice
 pub mod feed;
 pub mod hist;
@@ -21,6 +22,8 @@ pub enum Command {
     Feed(feed::Args),
     /// Read histogram files.
     Hist(hist::Args),
+    /// Is B faster than A? Two result folders or two commands, with intervals and verdicts.
+    Compare(compare::Args),
     /// Measure what this machine and our ring can do.
     Bench(bench::Args),
     /// How far the cores are from one another: a bare line handed over, core to core.
@@ -37,6 +40,7 @@ pub fn run(command: &Command) -> Outcome {
         Command::Ring(args) => ring::run(args),
         Command::Feed(args) => feed::run(args),
         Command::Hist(args) => hist::run(args),
+        Command::Compare(args) => compare::run(args),
         Command::Bench(args) => bench::run(args),
         Command::C2c(args) => c2c::run(args),
     }

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod cmd; // the commands, one file each
+pub mod compare; // is B faster than A, and how sure is that
 pub mod error; // one line and an exit code: what every command fails with
 pub mod handoff; // how fast two cores of this machine can hand something over
 pub mod host; // the machine and the program that measured on it

@@ -12,7 +12,7 @@ mod convert; // one log in another format
 mod diff; // two logs beside each other
 mod dump; // the whole distribution, or every interval
 mod grade; // percentiles against budget or objective, in words and colour
-mod load; // files into sums, and what was cut off
+pub(super) mod load; // files into sums, and what was cut off
 mod merge; // many logs become one
 mod output; // where to, in which format
 mod plot; // percentile curves

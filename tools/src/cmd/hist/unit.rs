@@ -11,7 +11,7 @@ use tickspin_results::hlog::{Interval, MAX_DIVISOR};
 
 /// A unit of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum Unit {
+pub(in crate::cmd) enum Unit {
     /// Nanoseconds
     Ns,
     /// Microseconds
