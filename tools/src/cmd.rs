@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod c2c;
 pub mod clock;
+pub mod compare;
 mod cores; // --cores, or the plan's choice
 pub mod doctor;
 pub mod feed;
@@ -27,6 +28,8 @@ pub enum Command {
     Feed(feed::Args),
     /// Read histogram files.
     Hist(hist::Args),
+    /// Is B faster than A? Two result folders or two commands, with intervals and verdicts.
+    Compare(compare::Args),
     /// Measure what this machine and our ring can do.
     Bench(bench::Args),
     /// Run an experiment: transports and ways of waiting, side by side.
@@ -53,6 +56,7 @@ pub fn run(command: &Command) -> Outcome {
         Command::Ring(args) => ring::run(args),
         Command::Feed(args) => feed::run(args),
         Command::Hist(args) => hist::run(args),
+        Command::Compare(args) => compare::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Lab(args) => lab::run(args),
         Command::Knee(args) => knee::run(args),

@@ -11,7 +11,7 @@ use tickspin_results::hlog::{self, Interval};
 use tickspin_results::sum;
 
 /// All intervals of one tag.
-pub(crate) struct Sum {
+pub(super) struct Sum {
     /// Empty: the log has no tags.
     pub(super) tag: String,
     /// Number of intervals.
@@ -36,7 +36,7 @@ impl Sum {
 }
 
 /// A log that ends in the middle of a line.
-pub(super) struct Cut {
+pub(in crate::cmd) struct Cut {
     pub(super) file: String,
     /// What was dropped, for a reader.
     pub(super) what: String,
@@ -57,9 +57,7 @@ pub(in crate::cmd) struct Loaded {
 impl Loaded {
     /// Exit code 1 where a log was cut: what was printed is of the whole lines before the cut.
     pub(super) fn whole(&self) -> Result<(), Failure> {
-        let cut: Vec<_> =
-            self.cut.iter().map(|cut| format!("{}: {}", cut.file, cut.what)).collect();
-        if cut.is_empty() { Ok(()) } else { Err(Failure::failed(cut.join("; "))) }
+        whole(&self.cut)
     }
 
     /// Only the wished tags, in the order wished; all, where none is.
@@ -101,6 +99,12 @@ impl Loaded {
     }
 }
 
+/// One line about all that was cut, exit code 1.
+pub(in crate::cmd) fn whole(cut: &[Cut]) -> Result<(), Failure> {
+    let cut: Vec<_> = cut.iter().map(|cut| format!("{}: {}", cut.file, cut.what)).collect();
+    if cut.is_empty() { Ok(()) } else { Err(Failure::failed(cut.join("; "))) }
+}
+
 /// Reads all files, and those of all folders, and adds them up.
 pub(in crate::cmd) fn all(paths: &[PathBuf], unit: Option<Unit>) -> Result<Loaded, Failure> {
     let mut sums: Vec<Sum> = Vec::new();
@@ -125,7 +129,7 @@ pub(super) fn add(sums: &mut Vec<Sum>, interval: &Interval) -> Result<(), String
 }
 
 /// Hands each interval of all files to `take`, in order; returns which were cut.
-pub(super) fn each(
+pub(in crate::cmd) fn each(
     paths: &[PathBuf],
     unit: Option<Unit>,
     mut take: impl FnMut(Interval) -> Result<(), String>,
