@@ -7,8 +7,8 @@
 #![forbid(unsafe_code)]
 
 pub mod cmd; // the commands, one file each
-pub mod doctor; // is this host fit: fact, wish, verdict, fix
 pub mod compare; // is B faster than A, and how sure is that
+pub mod doctor; // is this host fit: fact, wish, verdict, fix
 pub mod error; // one line and an exit code: what every command fails with
 pub mod gaps; // time that a spinning thread loses, core by core
 pub mod handoff; // how fast two cores of this machine can hand something over

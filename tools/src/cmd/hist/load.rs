@@ -11,7 +11,7 @@ use tickspin_results::hlog::{self, Interval};
 use tickspin_results::sum;
 
 /// All intervals of one tag.
-pub(super) struct Sum {
+pub(in crate::cmd) struct Sum {
     /// Empty: the log has no tags.
     pub(super) tag: String,
     /// Number of intervals.
