@@ -112,20 +112,35 @@ pub(in crate::cmd) fn all(paths: &[PathBuf], unit: Option<Unit>) -> Result<Loade
     Ok(Loaded { files: paths.iter().map(|path| name(path)).collect(), sums, left_out: 0, cut })
 }
 
+/// Cells of all sums together, 2 GiB of counts: a small file of many tags could ask for any number.
+const CELLS_MAX: usize = 1 << 28;
+
 /// Adds one interval to the sum of its tag.
 pub(super) fn add(sums: &mut Vec<Sum>, interval: &Interval) -> Result<(), String> {
     let Interval { tag, since_epoch: start, length, values, .. } = interval;
     let end = start.saturating_add(*length);
     let of_tag = |error| format!("tag '{tag}': {error}");
     if let Some(sum) = sums.iter_mut().find(|sum| sum.tag == *tag) {
+        let cells = sum.values.distinct_values();
         sum::add(&mut sum.values, values).map_err(of_tag)?;
         sum.intervals += 1;
         sum.span = (sum.span.0.min(*start), sum.span.1.max(end));
-        return Ok(());
+        return if sum.values.distinct_values() == cells { Ok(()) } else { check_room(sums) };
     }
     let values = sum::first(values).map_err(of_tag)?;
     sums.push(Sum { tag: tag.clone(), intervals: 1, span: (*start, end), values });
-    Ok(())
+    check_room(sums)
+}
+
+fn check_room(sums: &[Sum]) -> Result<(), String> {
+    let cells = sums.iter().map(|sum| sum.values.distinct_values()).sum::<usize>();
+    if cells <= CELLS_MAX {
+        return Ok(());
+    }
+    Err(format!(
+        "{} tags with {cells} cells together; sums of more than {CELLS_MAX} are not held",
+        sums.len()
+    ))
 }
 
 /// Hands each interval of all files to `take`, in order; returns which were cut.
