@@ -154,7 +154,7 @@ impl ItchFile {
     /// was seen.
     #[cold]
     fn finish(&mut self) -> Result<bool, RecordingError> {
-        if self.framing.is_ended() && self.container() == Container::Gzip {
+        if self.framing.is_ended() && self.container() != Container::Plain {
             // Not for what is behind the marker, but for the container's own check: a damaged length
             // can look like an end marker.
             loop {

@@ -248,6 +248,14 @@ fn what_follows_the_end_marker_is_not_parsed() {
     assert!(matches!(read(&packed), Ok((4, None))));
     let Ok((4, Some(error))) = read(&packed[..packed.len() - 1]) else { panic!("cut, unnoticed") };
     assert!(error.to_string().contains(": cut before record 4 at byte 1,113 of what"), "{error}");
+    let mut encoder = zstd::Encoder::new(Vec::new(), 3).expect("an encoder");
+    encoder.include_checksum(true).expect("an option");
+    encoder.write_all(&file).expect("memory");
+    let mut packed = encoder.finish().expect("memory");
+    assert!(matches!(read(&packed), Ok((4, None))));
+    *packed.last_mut().expect("a checksum") ^= 1;
+    let Ok((4, Some(error))) = read(&packed) else { panic!("damaged, unnoticed") };
+    assert!(error.to_string().contains("checksum"), "{error}");
 }
 
 #[test]
