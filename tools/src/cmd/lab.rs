@@ -185,17 +185,17 @@ const HEAD: [&str; 7] =
 
 /// What was measured on, and what the host did.
 fn about(report: &Report) -> String {
-    let Report { cores, rounds, rounds_moved, rounds_crowded, placement, .. } = report;
+    let Report { cores, rounds, rounds_moved, cells_crowded, placement, .. } = report;
     let noisy = match report.is_noisy {
         true => {
-            "\nhost too noisy: no round was quiet, so all were used; these numbers show the host as much as the cells"
+            "\nhost too noisy: of some cells no round was quiet, so all were used; these numbers show the host as much as the cells"
         }
         false => "",
     };
     format!(
         "cores {} and {}, {placement}: a bare line goes there and back in {:.0} ns\n\
-         {rounds} rounds; set aside: {rounds_moved} in which the host had the cores elsewhere, \
-         {rounds_crowded} with another program on them; {:.0} ms stolen{noisy}\n",
+         {rounds} rounds; set aside: {rounds_moved} rounds in which the host had the cores elsewhere, \
+         {cells_crowded} cells with another program on them; {:.0} ms stolen{noisy}\n",
         cores.0,
         cores.1,
         report.floor_round_trip_ns,

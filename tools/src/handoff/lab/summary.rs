@@ -2,8 +2,8 @@
 //!
 //! A round is the unit: what happens within one (a moved core, a busy neighbour) is common to all of
 //! its messages, so an interval over messages would be far too narrow. Rounds in which the host moved
-//! the cores, or in another placement than most, or with another program on the cores, are set aside
-//! as long as others are left.
+//! the cores, or in another placement than most, are set aside; so is a cell's part of a round in which
+//! another program was on its cores. Where nothing would be left, all is used, and that is said.
 
 use super::super::{has_moved, placement};
 use super::Round;
@@ -31,6 +31,13 @@ pub struct Stat {
     pub high: f64,
 }
 
+impl Stat {
+    fn rounded(self) -> Stat {
+        let Stat { median, low, high } = self;
+        Stat { median: hundredth(median), low: hundredth(low), high: hundredth(high) }
+    }
+}
+
 /// What a cell showed; times are arrival minus intended instant, ns.
 #[derive(Clone, Debug, Serialize)]
 pub struct CellSummary {
@@ -39,9 +46,11 @@ pub struct CellSummary {
     pub cell: Cell,
     /// Its name in tables and in the interval log.
     pub label: String,
-    /// Messages counted, of all kept rounds.
+    /// Rounds that its numbers are over.
+    pub rounds: usize,
+    /// Messages counted in them.
     pub messages: u64,
-    /// Messages that never came (datagrams), of all kept rounds.
+    /// Messages that never came (datagrams).
     pub lost: u64,
     /// By percentile.
     pub p50_ns: Stat,
@@ -72,9 +81,10 @@ pub struct Report {
     pub rounds: usize,
     /// Rounds set aside: the cores were moved, or were in another placement than mostly.
     pub rounds_moved: usize,
-    /// Rounds set aside: something else ran on the cores.
-    pub rounds_crowded: usize,
-    /// No round was quiet, so all were used: the numbers show the host as much as the cells.
+    /// Cells of a round set aside, of all rounds: something else ran on their cores.
+    pub cells_crowded: usize,
+    /// No round was quiet, or none of some cell's, so all were used there: the numbers show the host
+    /// as much as the cells.
     pub is_noisy: bool,
     /// Of the rounds used.
     pub placement: &'static str,
@@ -93,41 +103,40 @@ pub fn report(experiment: &Experiment, cores: (usize, usize), rounds: &[Round]) 
     let cells = experiment.cells();
     let has_rates = experiment.factors.rate.len() > 1;
     let expected = (experiment.messages - experiment.warm_up) as u64;
-    let quantile = |round: &Round, index: usize, q: f64| {
-        round
-            .samples
-            .get(index)
-            .map_or(0.0, |sample| sample.response.values.value_at_quantile(q) as f64)
-    };
-    let summarise = |(index, cell): (usize, &Cell)| {
+    let (mut cells_crowded, mut is_noisy) = (0, kept.is_noisy);
+    let mut summarise = |(index, cell): (usize, &Cell)| {
+        let (quiet, is_quiet) = quiet(&kept.rounds, &[index]);
+        is_noisy |= !is_quiet;
+        cells_crowded += kept.rounds.len() - quiet.len();
+        let over = |of: &dyn Fn(&Round) -> f64| stat(quiet.iter().map(|round| of(round)).collect());
+        let at = |q: f64| over(&|round| quantile(round, index, q));
+        let samples = quiet.iter().filter_map(|round| round.samples.get(index));
+        let messages = samples.map(|one| one.response.values.len() + one.response.overflow).sum();
         let baseline = cells.iter().position(|other| {
             (other.transport, other.waiting, other.rate)
                 == (experiment.baseline.transport, experiment.baseline.waiting, cell.rate)
         });
-        let over =
-            |of: &dyn Fn(&Round) -> f64| stat(kept.rounds.iter().map(|round| of(round)).collect());
-        let at = |q: f64| over(&|round| quantile(round, index, q));
-        let counts = kept.rounds.iter().filter_map(|round| round.samples.get(index));
-        let messages: u64 =
-            counts.map(|sample| sample.response.values.len() + sample.response.overflow).sum();
+        // Of the same round, and both undisturbed in it.
+        let ratios = baseline.map_or_else(Vec::new, |baseline| {
+            let both = quiet_of(&kept.rounds, index, baseline).into_iter();
+            both.map(|round| quantile(round, index, 0.5) / quantile(round, baseline, 0.5).max(1.0))
+                .collect()
+        });
         CellSummary {
             cell: *cell,
             label: cell.label(has_rates),
+            rounds: quiet.len(),
             messages,
-            lost: (expected * kept.rounds.len() as u64).saturating_sub(messages),
+            lost: (expected * quiet.len() as u64).saturating_sub(messages),
             p50_ns: at(0.5),
             p90_ns: at(0.9),
             p99_ns: at(0.99),
             p999_ns: at(0.999),
             max_ns: at(1.0),
-            times_baseline: over(&|round| match baseline {
-                Some(baseline) => {
-                    hundredth(quantile(round, index, 0.5) / quantile(round, baseline, 0.5).max(1.0))
-                }
-                None => 0.0,
-            }),
+            times_baseline: stat(ratios).rounded(),
         }
     };
+    let summaries = cells.iter().enumerate().map(&mut summarise).collect();
     let looks = kept.rounds.iter().flat_map(|round| [round.looks_ns.0, round.looks_ns.1]).collect();
     let floor_round_trip_ns = median(looks);
     Report {
@@ -137,20 +146,37 @@ pub fn report(experiment: &Experiment, cores: (usize, usize), rounds: &[Round]) 
         cores,
         rounds: kept.rounds.len(),
         rounds_moved: kept.moved,
-        rounds_crowded: kept.crowded,
-        is_noisy: kept.is_noisy,
+        cells_crowded,
+        is_noisy,
         placement: placement(floor_round_trip_ns),
         floor_round_trip_ns,
         steal_ns: rounds.iter().map(|round| round.steal_ns).sum(),
-        cells: cells.iter().enumerate().map(summarise).collect(),
+        cells: summaries,
     }
+}
+
+fn quantile(round: &Round, cell: usize, q: f64) -> f64 {
+    round.samples.get(cell).map_or(0.0, |one| one.response.values.value_at_quantile(q) as f64)
+}
+
+/// Rounds in which nothing else ran on the cores of these cells; all, and `false`, where there is none.
+fn quiet<'a>(rounds: &[&'a Round], cells: &[usize]) -> (Vec<&'a Round>, bool) {
+    let is_quiet = |round: &&Round| {
+        let samples = cells.iter().filter_map(|&cell| round.samples.get(cell));
+        samples.into_iter().all(|sample| sample.queued_share <= CROWDED_SHARE)
+    };
+    let quiet: Vec<&Round> = rounds.iter().copied().filter(is_quiet).collect();
+    if quiet.is_empty() { (rounds.to_vec(), false) } else { (quiet, true) }
+}
+
+fn quiet_of<'a>(rounds: &[&'a Round], one: usize, other: usize) -> Vec<&'a Round> {
+    quiet(rounds, &[one, other]).0
 }
 
 /// The rounds that count.
 struct Kept<'a> {
     rounds: Vec<&'a Round>,
     moved: usize,
-    crowded: usize,
     is_noisy: bool,
 }
 
@@ -160,20 +186,11 @@ impl<'a> Kept<'a> {
         let place = |round: &Round| placement(f64::midpoint(round.looks_ns.0, round.looks_ns.1));
         let count = |name: &str| all.iter().filter(stayed).filter(|r| place(r) == name).count();
         let most = ["tight", "near", "far"].into_iter().max_by_key(|name| count(name));
-        let in_place: Vec<&Round> =
+        let rounds: Vec<&Round> =
             all.iter().filter(stayed).filter(|round| Some(place(round)) == most).collect();
-        let is_crowded =
-            |round: &&Round| round.samples.iter().any(|sample| sample.queued_share > CROWDED_SHARE);
-        let quiet: Vec<&Round> =
-            in_place.iter().copied().filter(|round| !is_crowded(round)).collect();
-        let moved = all.len() - in_place.len();
-        let crowded = in_place.len() - quiet.len();
-        match (quiet.is_empty(), in_place.is_empty()) {
-            (false, _) => Kept { rounds: quiet, moved, crowded, is_noisy: false },
-            (true, false) => Kept { rounds: in_place, moved, crowded: 0, is_noisy: true },
-            (true, true) => {
-                Kept { rounds: all.iter().collect(), moved: 0, crowded: 0, is_noisy: true }
-            }
+        match rounds.is_empty() {
+            false => Kept { moved: all.len() - rounds.len(), rounds, is_noisy: false },
+            true => Kept { rounds: all.iter().collect(), moved: 0, is_noisy: true },
         }
     }
 }
@@ -208,16 +225,18 @@ mod tests {
     }
 
     #[test]
-    fn moved_and_crowded_rounds_are_set_aside_while_there_are_others() {
+    fn moved_rounds_and_crowded_cells_are_set_aside_while_there_are_others() {
         let near = (120.0, 122.0);
         let rounds =
             [round(near, 0.0), round((120.0, 500.0), 0.0), round(near, 0.0), round(near, 0.5)];
         let kept = Kept::of(&rounds);
-        assert_eq!((kept.rounds.len(), kept.moved, kept.crowded, kept.is_noisy), (2, 1, 1, false));
+        assert_eq!((kept.rounds.len(), kept.moved, kept.is_noisy), (3, 1, false));
+        let (left, is_quiet) = quiet(&kept.rounds, &[0]);
+        assert_eq!((left.len(), is_quiet), (2, true));
         let kept = Kept::of(&rounds[3..]);
-        assert_eq!((kept.rounds.len(), kept.is_noisy), (1, true));
-        let kept = Kept::of(&rounds[1..2]);
-        assert_eq!((kept.rounds.len(), kept.is_noisy), (1, true));
+        let (left, is_quiet) = quiet(&kept.rounds, &[0]);
+        assert_eq!((left.len(), is_quiet), (1, false));
+        assert!(Kept::of(&rounds[1..2]).is_noisy);
     }
 
     #[test]
