@@ -316,8 +316,9 @@ impl Spinner {
     #[inline]
     fn send_batch(&mut self, course: &mut Course, most: u32, intended: u64) -> bool {
         let Spinner { sink, ahead, .. } = self;
+        let pace = course.pace;
         let instant = |index: u32, prepared: &Prepared| {
-            if index == 0 { Some(intended) } else { course.pace.behind(prepared.offset) }
+            if index == 0 { Some(intended) } else { pace.behind(prepared.offset) }
         };
         let sent = sink.offer_batch(most, |index| {
             let prepared = ahead.get(u64::from(index))?;
@@ -326,10 +327,7 @@ impl Spinner {
         let Some((first, ticks, len)) = sent else { return false };
         for index in 0..len {
             let Some(&prepared) = self.ahead.get(u64::from(index)) else { break };
-            let lag = match index {
-                0 => ticks.saturating_sub(intended),
-                _ => course.pace.behind(prepared.offset).map_or(0, |at| ticks.saturating_sub(at)),
-            };
+            let lag = instant(index, &prepared).map_or(0, |at| ticks.saturating_sub(at));
             self.note_sent(course, &prepared, first + u64::from(index), ticks, lag);
             self.exchange.session().on_market(&prepared.event, prepared.touch);
         }

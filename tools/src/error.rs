@@ -1,8 +1,10 @@
 //! What every command fails with: one clear line and an exit code.
 
 use std::fmt;
+use std::path::Path;
 use tickspin_results::cure::may_write;
 pub use tickspin_results::exit;
+use tickspin_results::out::OutError;
 use tickspin_ring::MeetError;
 
 /// Why a command failed.
@@ -54,6 +56,22 @@ pub fn meet(error: &MeetError) -> Failure {
         error if error.is_permission() => Failure::environment(error),
         _ => Failure::failed(error),
     }
+}
+
+/// A result folder or one of its files could not be used: exit code 4 for a missing permission, else 1.
+#[must_use]
+pub fn output(error: &OutError) -> Failure {
+    let code = if error.is_permission() { exit::ENVIRONMENT } else { exit::FAILURE };
+    Failure::new(code, error)
+}
+
+/// A file that would be written is there, and nobody said `--force`: exit code 1.
+#[must_use]
+pub fn exists(path: &Path) -> Failure {
+    Failure::failed(format_args!(
+        "{}: exists already; give another name or --force",
+        path.display()
+    ))
 }
 
 impl fmt::Display for Failure {

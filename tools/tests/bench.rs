@@ -3,10 +3,11 @@
 //! No time is asserted here: what a shared machine shows in one short round proves nothing.
 //! Spinners need cores of their own, so the tests take turns, across test programs too.
 
+mod place;
+
+use place::{Turn, turn};
 use serde_json::Value;
-use std::fs::File;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tickspin_testkit::process::{Finished, Running, TempDir};
 
@@ -14,20 +15,14 @@ use tickspin_testkit::process::{Finished, Running, TempDir};
 const BOUND: Duration = Duration::from_secs(60);
 const CONTENDERS: [&str; 6] = ["floor", "ring", "ring_copy", "ringbuf", "rtrb", "pipe"];
 
-static TURN: Mutex<()> = Mutex::new(());
-
 struct Place {
     runtime: TempDir,
-    _file: File,
-    _turn: MutexGuard<'static, ()>,
+    _turn: Turn,
 }
 
 impl Place {
     fn new() -> Place {
-        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-        let file = File::create(Path::new(env!("CARGO_TARGET_TMPDIR")).join("spinners")).unwrap();
-        file.lock().unwrap();
-        Place { runtime: TempDir::new().unwrap(), _file: file, _turn: turn }
+        Place { runtime: TempDir::new().unwrap(), _turn: turn() }
     }
 
     fn run(&self, arguments: &[&str]) -> Finished {

@@ -3,31 +3,26 @@
 //! No time is asserted. Spinners need cores of their own, so the tests take turns, across test
 //! programs too.
 
+mod place;
+
+use place::{Turn, turn};
 use serde_json::Value;
-use std::fs::{self, File};
-use std::path::Path;
+use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tickspin_testkit::process::{Finished, Running, TempDir, wait_until};
 use tickspin_testkit::syscalls::SyscallCounter;
 
 const BOUND: Duration = Duration::from_secs(60);
 
-static TURN: Mutex<()> = Mutex::new(());
-
 struct Place {
     folder: TempDir,
-    _file: File,
-    _turn: MutexGuard<'static, ()>,
+    _turn: Turn,
 }
 
 impl Place {
     fn new() -> Place {
-        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-        let file = File::create(Path::new(env!("CARGO_TARGET_TMPDIR")).join("spinners")).unwrap();
-        file.lock().unwrap();
-        Place { folder: TempDir::new().unwrap(), _file: file, _turn: turn }
+        Place { folder: TempDir::new().unwrap(), _turn: turn() }
     }
 
     fn start(&self, arguments: &[&str]) -> Running {

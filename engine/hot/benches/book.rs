@@ -15,13 +15,13 @@
 
 #![allow(clippy::disallowed_methods, reason = "a bench is cold code")]
 
+mod memory;
+
+use memory::Memory;
 use std::hint::black_box;
 use std::process::{Command, Stdio};
-use tickspin_host::memory::Table;
 use tickspin_host::process::process_cpu_ns;
-use tickspin_hot::book::{
-    Ahead, Book, BookMemory, BookSize, InstrumentSlot, LOOK_AHEAD, LOOK_AT_LEVEL, Level, OrderSlot,
-};
+use tickspin_hot::book::{Ahead, BookSize, LOOK_AHEAD, LOOK_AT_LEVEL};
 use tickspin_hot::decode::check;
 use tickspin_recording::TreeBook;
 use tickspin_wire::binaryfile::Records;
@@ -29,31 +29,6 @@ use tickspin_wire::event::Event;
 use tickspin_wire::normalize::itch_event;
 
 const ROUNDS: usize = 5;
-
-struct Memory {
-    orders: Table<OrderSlot>,
-    levels: Table<Level>,
-    instruments: Table<InstrumentSlot>,
-}
-
-impl Memory {
-    fn new(size: BookSize, huge: bool) -> Memory {
-        Memory {
-            orders: Table::new(size.order_slots(), huge).expect("memory"),
-            levels: Table::new(size.level_slots(), huge).expect("memory"),
-            instruments: Table::new(size.instrument_slots(), huge).expect("memory"),
-        }
-    }
-
-    fn book(&mut self) -> Book<'_> {
-        let memory = BookMemory {
-            orders: self.orders.as_mut_slice(),
-            levels: self.levels.as_mut_slice(),
-            instruments: self.instruments.as_mut_slice(),
-        };
-        Book::new(memory, 7).expect("sizes from BookSize")
-    }
-}
 
 /// A pass over the whole day with fresh books.
 type Pass<'a> = Box<dyn FnMut() -> u64 + 'a>;

@@ -14,14 +14,16 @@
 
 #![allow(clippy::disallowed_methods, reason = "a bench is cold code")]
 
+mod memory;
+
+use memory::Memory;
 use ringbuf::HeapRb;
 use ringbuf::traits::Split;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 use tickspin_host::clock::{Clock, ticks};
-use tickspin_host::memory::Table;
 use tickspin_host::wait::Spin;
-use tickspin_hot::book::{Book, BookMemory, BookSize, InstrumentSlot, Level, OrderSlot};
+use tickspin_hot::book::{Book, BookSize};
 use tickspin_hot::decode::{check, decode};
 use tickspin_hot::input::SliceInput;
 use tickspin_hot::notice::Notice;
@@ -42,31 +44,6 @@ use tickspin_wire::order::RequestKind;
 const ROUNDS: usize = 15;
 const EVENTS: usize = 1 << 16;
 const CENT: i64 = Px::ONE / 100;
-
-struct Memory {
-    orders: Table<OrderSlot>,
-    levels: Table<Level>,
-    instruments: Table<InstrumentSlot>,
-}
-
-impl Memory {
-    fn new(size: BookSize, huge: bool) -> Memory {
-        Memory {
-            orders: Table::new(size.order_slots(), huge).expect("memory"),
-            levels: Table::new(size.level_slots(), huge).expect("memory"),
-            instruments: Table::new(size.instrument_slots(), huge).expect("memory"),
-        }
-    }
-
-    fn book(&mut self) -> Book<'_> {
-        let memory = BookMemory {
-            orders: self.orders.as_mut_slice(),
-            levels: self.levels.as_mut_slice(),
-            instruments: self.instruments.as_mut_slice(),
-        };
-        Book::new(memory, 7).expect("sizes from BookSize")
-    }
-}
 
 /// Prints best and median ns a step over the rounds; `round` gives the time of so many steps.
 fn row(name: &str, steps: usize, mut round: impl FnMut() -> Duration) -> f64 {

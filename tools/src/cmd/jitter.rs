@@ -6,7 +6,7 @@
 
 mod report; // cores as tables, strips, JSON, interval log
 
-use crate::error::{Failure, Outcome, exit};
+use crate::error::{Failure, Outcome, exit, output};
 use crate::gaps::{self, Around, CoreGaps, Told, Wish};
 use crate::handoff::calibrated;
 use crate::print;
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tickspin_host::clock::Clock;
 use tickspin_host::process;
-use tickspin_results::out::{OutDir, OutError};
+use tickspin_results::out::OutDir;
 
 /// Histograms of the log, at most: each takes 200 kB while it is measured.
 const INTERVALS_MAX: u64 = 30;
@@ -79,7 +79,7 @@ pub fn run(args: &Args) -> Outcome {
         None => {}
         Some(None) => print::out(&String::from_utf8_lossy(&report::log(&measured)?))?,
         Some(Some((folder, name))) => {
-            folder.write(&name, &report::log(&measured)?).map_err(|error| failed(&error))?;
+            folder.write(&name, &report::log(&measured)?).map_err(|error| output(&error))?;
         }
     }
     if args.json {
@@ -109,12 +109,7 @@ fn target(args: &Args) -> Result<Option<Option<(OutDir, String)>>, Failure> {
     }
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     let folder =
-        OutDir::create(parent.unwrap_or(Path::new("."))).map_err(|error| failed(&error))?;
-    folder.refuse_existing(&[name], args.force).map_err(|error| failed(&error))?;
+        OutDir::create(parent.unwrap_or(Path::new("."))).map_err(|error| output(&error))?;
+    folder.refuse_existing(&[name], args.force).map_err(|error| output(&error))?;
     Ok(Some(Some((folder, name.to_owned()))))
-}
-
-fn failed(error: &OutError) -> Failure {
-    let code = if error.is_permission() { exit::ENVIRONMENT } else { exit::FAILURE };
-    Failure::new(code, error)
 }

@@ -13,7 +13,7 @@
 
 use super::hist::{load, rule::Rule};
 use super::{cores, time};
-use crate::error::{Failure, Outcome, exit};
+use crate::error::{Failure, Outcome, exit, output};
 use crate::num::{hundredth, median};
 use crate::print;
 use serde::Serialize;
@@ -25,7 +25,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, SystemTime};
 use tickspin_host::{child, process};
-use tickspin_results::out::{OutDir, OutError, default_folder};
+use tickspin_results::out::{OutDir, default_folder};
 use tickspin_results::table::{Table, grouped};
 
 /// Name and version of the object's shape.
@@ -42,12 +42,12 @@ pub struct Args {
     /// What must hold, repeatable: 'tick_to_order p99.9 < 2us', 'response max < 1ms'
     #[arg(long, required = true, value_name = "RULE")]
     slo: Vec<Rule>,
-    /// The first speed
+    /// The first speed, 0.01 to 1000
     #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = speed)]
-    from: f64,
-    /// No speed beyond this
+    speed_min: f64,
+    /// No speed beyond this, 1000 at most
     #[arg(long, value_name = "X", default_value_t = 1_000.0, value_parser = speed)]
-    most: f64,
+    speed_max: f64,
     /// Halvings between the last that held and the first that broke
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(0..=10))]
     steps: u8,
@@ -59,7 +59,7 @@ pub struct Args {
     time: Duration,
     /// Deliver what lies before at once and unmeasured, as in `tickspin run`
     #[arg(long, value_name = "PLACE", requires = "files")]
-    from_place: Option<String>,
+    from: Option<String>,
     /// Cores of feed and engine; chosen as `tickspin run` would where not given
     #[arg(long, value_name = "FEED,ENGINE", value_parser = cores::parse)]
     cores: Option<(usize, usize)>,
@@ -119,13 +119,13 @@ struct Report<'a> {
 /// Runs the command.
 ///
 /// # Errors
-/// What `tickspin run` fails with; 2: results that are there; 3: the first speed does not hold.
+/// What `tickspin run` fails with; 1: results that are there; 3: the first speed does not hold.
 pub fn run(args: &Args) -> Outcome {
     let path = args.out.clone().unwrap_or_else(|| default_folder("knee", SystemTime::now()));
-    let folder = OutDir::create(&path).map_err(out_failure)?;
+    let folder = OutDir::create(&path).map_err(|error| output(&error))?;
     folder.refuse_existing(&["knee.json"], args.force).map_err(|error| {
         folder.abandon();
-        out_failure(error)
+        output(&error)
     })?;
     process::catch_stop_signals();
     let mut points = Vec::new();
@@ -155,7 +155,7 @@ pub fn run(args: &Args) -> Outcome {
         points: &points,
     };
     let pretty = serde_json::to_vec_pretty(&report).map_err(Failure::failed)?;
-    folder.write("knee.json", &pretty).map_err(out_failure)?;
+    folder.write("knee.json", &pretty).map_err(|error| output(&error))?;
     if args.json {
         print::json(&report)?;
     } else {
@@ -165,7 +165,7 @@ pub fn run(args: &Args) -> Outcome {
         (0, Some(_)) => Ok(exit::OK),
         (0, None) => Err(Failure::new(
             exit::CHECK,
-            format_args!("speed {} does not hold already", args.from),
+            format_args!("speed {} does not hold already", args.speed_min),
         )),
         (signal, _) => Ok(exit::of_signal(signal)),
     }
@@ -173,7 +173,7 @@ pub fn run(args: &Args) -> Outcome {
 
 /// Doubles until it breaks, then halves the ratio between what held and what broke.
 fn climb(args: &Args, folder: &Path, points: &mut Vec<Point>) -> Result<(), Failure> {
-    let (mut held, mut speed) = (None, args.from);
+    let (mut held, mut speed) = (None, args.speed_min);
     let mut broke = loop {
         let Some(point) = measure(args, folder, speed)? else { return Ok(()) };
         let holds = point.holds;
@@ -181,11 +181,11 @@ fn climb(args: &Args, folder: &Path, points: &mut Vec<Point>) -> Result<(), Fail
         if !holds {
             break speed;
         }
-        if speed >= args.most {
+        if speed >= args.speed_max {
             return Ok(());
         }
         held = Some(speed);
-        speed = (speed * 2.0).min(args.most);
+        speed = (speed * 2.0).min(args.speed_max);
     };
     let Some(mut held) = held else { return Ok(()) };
     for _ in 0..args.steps {
@@ -236,7 +236,7 @@ fn round(args: &Args, out: &Path, speed: f64) -> Result<Round, Failure> {
     command.arg("run").args(&args.files).args(["--no-probe", "--force", "-o"]).arg(out);
     command.args(["--speed", &speed.to_string()]);
     command.args(["--duration", &format!("{}ms", args.time.as_millis())]);
-    if let Some(place) = &args.from_place {
+    if let Some(place) = &args.from {
         command.args(["--from", place]);
     }
     if let Some((feed, engine)) = args.cores {
@@ -300,15 +300,6 @@ fn judged(args: &Args, out: &Path, summary: &Value) -> Result<Round, Failure> {
     }
     let pace = certificate["verdict"].as_str().unwrap_or_default().to_owned();
     Ok(Round { values_ns, target_per_s, achieved_per_s, pace, broken })
-}
-
-fn out_failure(error: OutError) -> Failure {
-    let code = match &error {
-        OutError::Exists(_) => exit::USAGE,
-        error if error.is_permission() => exit::ENVIRONMENT,
-        _ => exit::FAILURE,
-    };
-    Failure::new(code, error)
 }
 
 fn table(report: &Report<'_>) -> String {

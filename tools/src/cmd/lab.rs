@@ -8,7 +8,7 @@
 //! | `experiment.toml` | what was run |
 
 use super::cores;
-use crate::error::{Failure, Outcome, exit};
+use crate::error::{Failure, Outcome, exit, output};
 use crate::handoff::calibrated;
 use crate::handoff::lab::{self, CellSummary, Experiment, Report, Round, Stat};
 use crate::print;
@@ -19,7 +19,7 @@ use std::time::{Duration, SystemTime};
 use tickspin_host::facts::Facts;
 use tickspin_host::process;
 use tickspin_results::hlog;
-use tickspin_results::out::{OutDir, OutError, default_folder};
+use tickspin_results::out::{OutDir, default_folder};
 use tickspin_results::table::{Table, grouped};
 
 /// The experiment that is built in: what waiting by sleeping costs.
@@ -53,7 +53,7 @@ pub struct Args {
 /// Runs the command.
 ///
 /// # Errors
-/// Exit code 1: a file; 2: an experiment that cannot be, or results that are there; 4: cores, clock,
+/// Exit code 1: a file, or results that are there; 2: an experiment that cannot be; 4: cores, clock,
 /// or a folder that may not be written.
 pub fn run(args: &Args) -> Outcome {
     if args.print_experiment {
@@ -77,10 +77,10 @@ pub fn run(args: &Args) -> Outcome {
     }
     let path =
         args.out.clone().unwrap_or_else(|| default_folder(&experiment.name, SystemTime::now()));
-    let folder = OutDir::create(&path).map_err(out_failure)?;
+    let folder = OutDir::create(&path).map_err(|error| output(&error))?;
     folder.refuse_existing(&FILES, args.force).map_err(|error| {
         folder.abandon();
-        out_failure(error)
+        output(&error)
     })?;
     process::catch_stop_signals();
     let measured = measure(&experiment, cores);
@@ -99,10 +99,10 @@ pub fn run(args: &Args) -> Outcome {
     let object = object(&report);
     let table = table(&report);
     let pretty = serde_json::to_vec_pretty(&object).map_err(Failure::failed)?;
-    folder.write("lab.json", &pretty).map_err(out_failure)?;
-    folder.write("lab.hlog", &log(&experiment, &rounds, began)?).map_err(out_failure)?;
-    folder.write("lab.md", markdown(&report).as_bytes()).map_err(out_failure)?;
-    folder.write("experiment.toml", text.as_bytes()).map_err(out_failure)?;
+    folder.write("lab.json", &pretty).map_err(|error| output(&error))?;
+    folder.write("lab.hlog", &log(&experiment, &rounds, began)?).map_err(|error| output(&error))?;
+    folder.write("lab.md", markdown(&report).as_bytes()).map_err(|error| output(&error))?;
+    folder.write("experiment.toml", text.as_bytes()).map_err(|error| output(&error))?;
     if args.json {
         print::json(&object)?;
     } else {
@@ -132,15 +132,6 @@ fn measure(
     Ok((rounds?, began))
 }
 
-fn out_failure(error: OutError) -> Failure {
-    let code = match &error {
-        OutError::Exists(_) => exit::USAGE,
-        error if error.is_permission() => exit::ENVIRONMENT,
-        _ => exit::FAILURE,
-    };
-    Failure::new(code, error)
-}
-
 fn object(report: &Report) -> Value {
     let mut object = serde_json::to_value(report).unwrap_or_default();
     object["host"] = crate::host::facts(&Facts::read())
@@ -154,9 +145,9 @@ fn log(experiment: &Experiment, rounds: &[Round], began: SystemTime) -> Result<V
     let has_rates = experiment.factors.rate.len() > 1;
     let comment = [format!("tickspin lab: {}; an interval a round", experiment.name)];
     let mut writer = hlog::Writer::begin(Vec::new(), began, &comment).map_err(Failure::failed)?;
-    for (round, number) in rounds.iter().zip(0..) {
+    for round in rounds {
         for (sample, cell) in round.samples.iter().zip(experiment.cells()) {
-            let (start, length) = (Duration::from_secs(number), Duration::from_secs(1));
+            let (start, length) = sample.span;
             let label = cell.label(has_rates);
             writer.interval(&label, start, length, &sample.response).map_err(Failure::failed)?;
         }

@@ -27,7 +27,7 @@ pub use summary::{CellSummary, Report, Stat, report};
 use super::contenders::{SharedLine, line_on};
 use super::measure::{self, Plan};
 use crate::error::Failure;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tickspin_host::clock::Clock;
 use tickspin_host::process;
 use tickspin_results::Histogram;
@@ -42,6 +42,8 @@ pub struct Sample {
     pub response: Histogram,
     /// Share of its time that a thread of it was kept off its core, 0 to 1.
     pub queued_share: f64,
+    /// When it began, since the experiment did, and how long it took.
+    pub span: (Duration, Duration),
 }
 
 /// All cells once.
@@ -68,7 +70,7 @@ pub fn rounds(
 ) -> Result<Vec<Round>, Failure> {
     let cells = experiment.cells();
     let lines = (SharedLine::default(), SharedLine::default());
-    let mut rounds = Vec::new();
+    let (mut rounds, origin) = (Vec::new(), Instant::now());
     for number in 0..experiment.rounds {
         let stolen = steal_ns(cores);
         let before_ns = look(cores, clock, &lines)?;
@@ -81,7 +83,10 @@ pub fn rounds(
             }
             let turn = if number % 2 == 0 { turn } else { cells.len() - 1 - turn };
             let index = (turn + number / 2) % cells.len();
-            samples[index] = Some(cell::run(&cells[index], experiment, cores, clock)?);
+            let began = origin.elapsed();
+            let (response, queued_share) = cell::run(&cells[index], experiment, cores, clock)?;
+            let span = (began, origin.elapsed().saturating_sub(began));
+            samples[index] = Some(Sample { response, queued_share, span });
             progress(
                 number * cells.len() + samples.iter().flatten().count(),
                 experiment.rounds * cells.len(),

@@ -47,7 +47,7 @@ impl Gate {
 }
 
 /// How long the calling thread was ready to run and had no core, since it began.
-fn queued_ns() -> u64 {
+pub(super) fn queued_ns() -> u64 {
     process::thread_usage(process::thread_id()).map_or(0, |usage| usage.queued_ns)
 }
 

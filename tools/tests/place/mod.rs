@@ -16,29 +16,47 @@ pub(crate) const SIGTERM: i32 = 15;
 pub(crate) const SIGKILL: i32 = 9;
 pub(crate) const SIGSTOP: i32 = 19;
 
-static TURN: Mutex<()> = Mutex::new(());
+/// The turn to spin, among the tests of this program and among the test programs.
+pub(crate) struct Turn {
+    _file: File,
+    _turn: MutexGuard<'static, ()>,
+}
+
+pub(crate) fn turn() -> Turn {
+    static TURN: Mutex<()> = Mutex::new(());
+    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let file = File::create(Path::new(env!("CARGO_TARGET_TMPDIR")).join("spinners")).unwrap();
+    file.lock().unwrap();
+    Turn { _file: file, _turn: turn }
+}
 
 /// A runtime directory and a working folder of one's own, and the turn to spin.
 pub(crate) struct Place {
     pub(crate) tickspin: PathBuf,
     pub(crate) runtime: TempDir,
     pub(crate) work: TempDir,
-    _file: File,
-    _turn: MutexGuard<'static, ()>,
+    _turn: Turn,
 }
 
 impl Place {
+    /// For what starts the two other programs.
     pub(crate) fn new() -> Place {
-        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-        let file = File::create(Path::new(env!("CARGO_TARGET_TMPDIR")).join("spinners")).unwrap();
-        file.lock().unwrap();
+        let place = Place { tickspin: bin("tickspin"), ..Place::alone() };
         // It finds the other two beside itself, so they must be there, and of this very build.
-        let tickspin = bin("tickspin");
         for name in ["feed-sim", "engine"] {
-            assert_eq!(bin(name).parent(), tickspin.parent());
+            assert_eq!(bin(name).parent(), place.tickspin.parent());
         }
-        let (runtime, work) = (TempDir::new().unwrap(), TempDir::new().unwrap());
-        Place { tickspin, runtime, work, _file: file, _turn: turn }
+        place
+    }
+
+    /// For what needs no other program.
+    pub(crate) fn alone() -> Place {
+        Place {
+            _turn: turn(),
+            tickspin: PathBuf::from(env!("CARGO_BIN_EXE_tickspin")),
+            runtime: TempDir::new().unwrap(),
+            work: TempDir::new().unwrap(),
+        }
     }
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {

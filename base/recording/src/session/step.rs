@@ -101,7 +101,7 @@ pub enum Step {
     Start {
         /// Whose.
         session: SessionId,
-        /// The first number seen.
+        /// Its first number; what is missing from there on, a gap says.
         first: u64,
         /// It takes the place of another: books are void.
         is_new: bool,

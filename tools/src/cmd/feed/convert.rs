@@ -10,7 +10,7 @@ mod sink; // the formats that can be written
 
 use super::Input;
 use super::walk::{Walk, Wanted};
-use crate::error::{Failure, Outcome, exit};
+use crate::error::{Failure, Outcome, exists, exit};
 use crate::print;
 use sink::Sink;
 use std::fs;
@@ -71,10 +71,7 @@ pub(super) fn cut(args: &CutArgs) -> Outcome {
 fn write(args: &Args, places: [Option<Place>; 2]) -> Outcome {
     let format = sink::format(&args.out)?;
     if !args.force && args.out.exists() {
-        return Err(Failure::usage(format_args!(
-            "{}: it is there already; --force replaces it",
-            args.out.display()
-        )));
+        return Err(exists(&args.out));
     }
     let mut walk = Walk::open(&args.input)?;
     let part = part_name(&args.out);

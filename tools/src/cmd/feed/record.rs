@@ -5,7 +5,7 @@
 //! (32,768 events with the default ring), it has lost what it did not get; how much is in the file,
 //! in the summary, and makes the exit code 1. On a machine whose cores all spin it will be late.
 
-use crate::error::{Failure, Outcome, exit};
+use crate::error::{Failure, Outcome, exists, exit};
 use crate::look::Look;
 use crate::print;
 use serde::Serialize;
@@ -122,10 +122,7 @@ fn create(path: &Path, force: bool) -> Result<File, Failure> {
         false => options.write(true).create_new(true),
     };
     options.open(path).map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => Failure::usage(format_args!(
-            "{}: it is there already; --force replaces it",
-            path.display()
-        )),
+        io::ErrorKind::AlreadyExists => exists(path),
         io::ErrorKind::PermissionDenied => {
             Failure::environment(format_args!("{}: {error}", path.display()))
         }

@@ -1,7 +1,7 @@
 //! Where output goes and in which format: standard output, or a file that was not there.
 
 use super::load;
-use crate::error::Failure;
+use crate::error::{Failure, exists};
 use crate::print as stdout;
 use std::fs;
 use std::io::{self, IsTerminal, Write};
@@ -134,10 +134,7 @@ impl Output {
 
 fn refuse_existing(target: Option<&Path>, force: bool) -> Result<(), Failure> {
     match target {
-        Some(path) if !force && path.exists() => Err(Failure::failed(format_args!(
-            "{}: exists already; give another name or --force",
-            path.display()
-        ))),
+        Some(path) if !force && path.exists() => Err(exists(path)),
         _ => Ok(()),
     }
 }

@@ -6,7 +6,7 @@ use super::config::{Config, PartFile};
 use super::programs::Programs;
 use super::said::Said;
 use super::{Args, name_of};
-use crate::error::{Failure, exit, meet};
+use crate::error::{Failure, meet, output};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -14,7 +14,7 @@ use tickspin_host::cpu::{self, CorePlan};
 use tickspin_host::process;
 use tickspin_results::Stage;
 use tickspin_results::cure::may_read;
-use tickspin_results::out::{OutDir, OutError, default_folder};
+use tickspin_results::out::{OutDir, default_folder};
 use tickspin_ring::MeetError;
 use tickspin_ring::rendezvous::{Role, RuntimeDir, check_name};
 
@@ -252,10 +252,4 @@ fn refuse_busy(dir: &RuntimeDir, name: &str) -> Result<(), Failure> {
         }
     }
     Ok(())
-}
-
-/// A result folder that cannot be used, with its exit code.
-pub(super) fn output(error: &OutError) -> Failure {
-    let code = if error.is_permission() { exit::ENVIRONMENT } else { exit::FAILURE };
-    Failure::new(code, error)
 }

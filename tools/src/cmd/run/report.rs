@@ -1,9 +1,9 @@
 //! The parts joined, what a reader must know beside the numbers, and the text for a terminal.
 
-use super::job::{FILES, Job, output};
+use super::job::{FILES, Job};
 use super::spans::Spans;
 use super::watch::Ended;
-use crate::error::{Failure, Outcome, exit};
+use crate::error::{Failure, Outcome, exit, output};
 use crate::print;
 use serde::de::DeserializeOwned;
 use std::fs;

@@ -2,7 +2,6 @@
 
 use crate::error::Failure;
 use serde::{Deserialize, Serialize};
-use std::path::Path;
 
 /// What carries the messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -140,8 +139,7 @@ impl Cell {
     /// `ring spin`, for tables and tags; with the rate where there are several.
     #[must_use]
     pub fn label(&self, has_rates: bool) -> String {
-        let word = |value: &dyn erased::Word| value.word();
-        let (transport, waiting) = (word(&self.transport), word(&self.waiting));
+        let (transport, waiting) = (word(self.transport), word(self.waiting));
         match has_rates {
             true => format!("{transport}.{waiting}.{}", self.rate),
             false => format!("{transport}.{waiting}"),
@@ -150,32 +148,15 @@ impl Cell {
 }
 
 /// The word by which a file names a value.
-mod erased {
-    pub(super) trait Word {
-        fn word(&self) -> String;
-    }
-    impl<T: serde::Serialize> Word for T {
-        fn word(&self) -> String {
-            match serde_json::to_value(self) {
-                Ok(serde_json::Value::String(word)) => word,
-                _ => String::new(),
-            }
-        }
+fn word(value: impl Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => word,
+        _ => String::new(),
     }
 }
 
 impl Experiment {
-    /// Reads and checks a file.
-    ///
-    /// # Errors
-    /// Exit code 1: it cannot be read; 2: a key, a value or a combination that cannot be.
-    pub fn read(path: &Path) -> Result<Experiment, Failure> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| Failure::failed(format_args!("{}: {error}", path.display())))?;
-        Experiment::parse(&text, &path.display().to_string())
-    }
-
-    /// The same for text; `name` is for messages.
+    /// Reads and checks the text of a file; `name` is for messages.
     ///
     /// # Errors
     /// Exit code 2.

@@ -220,7 +220,11 @@ mod tests {
         Round {
             looks_ns,
             steal_ns: 0,
-            samples: vec![super::super::Sample { response, queued_share }],
+            samples: vec![super::super::Sample {
+                response,
+                queued_share,
+                span: Default::default(),
+            }],
         }
     }
 

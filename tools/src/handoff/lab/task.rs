@@ -4,7 +4,7 @@ use super::super::pair::{self, Gate};
 use super::cell::{Outcome, Schedule, paced, touched};
 use crate::error::Failure;
 use std::hint::spin_loop;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tickspin_host::clock::{ticks, ticks_ordered};
 use tickspin_host::cpu;
 use tokio::runtime::{Builder, Runtime};
@@ -21,12 +21,13 @@ fn runtime() -> Result<Runtime, Failure> {
 /// Sender and receiver are tasks of one worker: the sender spins until the instant, sends, and lets
 /// the other one run. No thread is woken, so this is what a task costs by itself.
 pub(super) fn one_worker(schedule: Schedule, core: usize) -> Outcome {
-    let work = move || -> Result<Vec<u64>, Failure> {
+    let work = move || -> Outcome {
         cpu::pin(core).map_err(Failure::environment)?;
+        let (began, queued_before_ns) = (Instant::now(), pair::queued_ns());
         let runtime = runtime()?;
         let (tx, rx) = channel::<[u64; 8]>(SLOTS);
         let receiver = runtime.spawn(collect(rx, schedule.count));
-        runtime.block_on(async move {
+        let latencies = runtime.block_on(async move {
             let sender = tokio::spawn(async move {
                 let start = ticks() + 20 * schedule.period;
                 for number in 0..schedule.count as u64 {
@@ -43,15 +44,14 @@ pub(super) fn one_worker(schedule: Schedule, core: usize) -> Outcome {
             let failed = |error| Failure::failed(format_args!("tokio: {error}"));
             sender.await.map_err(failed)?;
             receiver.await.map_err(failed)
-        })
+        })?;
+        let queued_ns = pair::queued_ns().saturating_sub(queued_before_ns);
+        Ok((latencies, queued_ns as f64 / began.elapsed().as_nanos().max(1) as f64))
     };
-    let latencies = std::thread::scope(|scope| {
-        scope
-            .spawn(work)
-            .join()
-            .unwrap_or_else(|_| Err(Failure::failed("a measuring thread panicked")))
-    })?;
-    Ok((latencies, 0.0))
+    std::thread::scope(|scope| {
+        let panicked = |_| Err(Failure::failed("a measuring thread panicked"));
+        scope.spawn(work).join().unwrap_or_else(panicked)
+    })
 }
 
 /// A thread sends, a task on another core's worker receives: each message wakes the worker if it
