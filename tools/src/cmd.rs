@@ -14,6 +14,7 @@ pub mod lab;
 pub mod ring;
 pub mod run;
 mod time; // 500ms, 30s, 5m
+pub mod why;
 
 use crate::error::Outcome;
 
@@ -30,6 +31,8 @@ pub enum Command {
     Hist(hist::Args),
     /// Is B faster than A? Two result folders or two commands, with intervals and verdicts.
     Compare(compare::Args),
+    /// Why were the slow ticks of a run slow: the tail by cause, and the worst of them.
+    Why(why::Args),
     /// Measure what this machine and our ring can do.
     Bench(bench::Args),
     /// Run an experiment: transports and ways of waiting, side by side.
@@ -57,6 +60,7 @@ pub fn run(command: &Command) -> Outcome {
         Command::Feed(args) => feed::run(args),
         Command::Hist(args) => hist::run(args),
         Command::Compare(args) => compare::run(args),
+        Command::Why(args) => why::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Lab(args) => lab::run(args),
         Command::Knee(args) => knee::run(args),

@@ -14,6 +14,7 @@ pub mod histogram; // one stage's values, and the percentiles we quote
 pub mod hlog; // interval logs: write ours, read anyone's
 pub mod out; // the result folder: made late, checked early, never overwritten by accident
 pub mod recorded; // what a replayed recording turned out to be
+pub mod slow; // why ticks were slow: causes, records, the budget of the tail
 pub mod stage; // the names of what is measured, and what each means
 pub mod sum; // adding histograms, exactly
 pub mod summary; // the JSON object of a run, and the parts that each program adds

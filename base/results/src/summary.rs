@@ -7,6 +7,7 @@
 use crate::certificate::Certificate;
 use crate::histogram::Percentiles;
 use crate::recorded::Recorded;
+use crate::slow::Slow;
 use crate::stage::Stage;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -202,6 +203,9 @@ pub struct EnginePart {
     pub latency_ns: BTreeMap<String, Percentiles>,
     /// What its stages could not hold.
     pub not_held: BTreeMap<String, NotHeld>,
+    /// Why ticks were slow; `null`: not looked at.
+    #[serde(default)]
+    pub slow: Option<Slow>,
     /// What was asked of the machine and what was got: priority, locking, huge pages.
     pub notes: Vec<String>,
 }
@@ -346,6 +350,9 @@ pub struct Summary {
     pub feed: FeedLoop,
     /// The engine's loop.
     pub engine: Usage,
+    /// Why ticks were slow; `null`: not looked at.
+    #[serde(default)]
+    pub slow: Option<Slow>,
     /// Strategy, stamps, policy and the like.
     pub settings: BTreeMap<String, String>,
     /// Things a reader must know: what was not got, what spoilt the run.
@@ -415,6 +422,7 @@ impl Summary {
             not_held,
             feed: FeedLoop { turn_p99_ns: feed.turn_p99_ns, usage: feed.usage.clone() },
             engine: engine.usage.clone(),
+            slow: engine.slow.clone(),
             settings: settings.map(|(key, value)| (key.to_owned(), value.clone())).into(),
             notes: feed.notes.iter().chain(&engine.notes).cloned().collect(),
             ..Summary::default()

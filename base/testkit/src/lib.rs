@@ -13,6 +13,7 @@
 //! block says why it is sound.
 
 pub mod alloc;
+pub mod evict; // a page fault planted from outside
 pub mod faults;
 pub mod process;
 pub mod syscalls;

@@ -4,6 +4,7 @@ use crate::config::{Stamps, Strategy};
 use clap::Parser;
 use std::path::PathBuf;
 use std::time::Duration;
+use tickspin_results::slow::parse_over;
 
 /// Reads ticks from a feed's ring, keeps the books, quotes, and records where the time went.
 ///
@@ -35,6 +36,10 @@ pub struct Args {
     /// Time every stage, or only both ends of the work
     #[arg(long, value_enum)]
     pub stamps: Option<Stamps>,
+
+    /// Keep the cause of ticks that take so long: 2us to 1s, or off [default: 5us]
+    #[arg(long, value_name = "TIME|off", value_parser = parse_over)]
+    pub slow: Option<u64>,
 
     /// Configuration; without it the compiled-in default
     #[arg(long, value_name = "FILE")]

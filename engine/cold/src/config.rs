@@ -49,6 +49,7 @@ pub struct Run {
     pub interval_ms: u64,
     pub linger_ms: u64,
     pub drain_ms: u64,
+    pub slow_over_ns: u64,
 }
 
 /// What answers the ticks.
@@ -185,6 +186,8 @@ impl Books {
 #[allow(missing_docs, reason = "see default.toml")]
 pub struct ProbeKeys {
     pub qty: u64,
+    pub think_steps: u32,
+    pub think_every: u32,
 }
 
 /// `[quotes]`
@@ -319,6 +322,10 @@ fn flags(args: &Args, layers: &mut Layers) -> Result<(), EngineError> {
     }
     if let Some(time) = args.interval {
         layers.flag(("run", "interval_ms"), ms(time), "--interval")?;
+    }
+    if let Some(over_ns) = args.slow {
+        let over_ns = Value::Integer(i64::try_from(over_ns).unwrap_or(i64::MAX));
+        layers.flag(("run", "slow_over_ns"), over_ns, "--slow")?;
     }
     if let Some(core) = args.core {
         layers.flag(("cores", "engine"), number(core), "--core")?;

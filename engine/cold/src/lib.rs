@@ -30,6 +30,7 @@ pub mod pinned; // the pinned one, before and after the loop
 pub mod run; // the main one: build, lock, pin, meet, wait, tear down in reverse
 
 // Beside the loop.
+pub mod causes; // why ticks were slow
 pub mod keep; // intervals into engine.hlog, notices to the terminal
 pub mod watch; // is the feed alive?
 

@@ -25,7 +25,7 @@ use tickspin_host::{cpu, memory};
 use tickspin_hot::book::{Book, BookStats};
 use tickspin_hot::notice::Notice;
 use tickspin_hot::orders::{OrderStats, Orders};
-use tickspin_hot::record::{LoopStats, Recorder};
+use tickspin_hot::record::{LoopStats, Recorder, Spell};
 use tickspin_hot::risk::{Refusal, Risk};
 use tickspin_hot::spin::{self, Hot, Outcome, Terms};
 use tickspin_hot::stamps::{self, AllStamps, EndStamps};
@@ -38,7 +38,7 @@ use tickspin_wire::num::{InstrumentId, Qty, Side};
 const STACK_BYTES: usize = 256 << 10;
 
 /// What the thread takes along.
-pub struct Baggage<N> {
+pub struct Baggage<N, C> {
     /// In force.
     pub config: Config,
     /// Settled.
@@ -51,18 +51,24 @@ pub struct Baggage<N> {
     pub scratch: Scratch,
     /// Where notices go.
     pub notices: N,
+    /// Where spells of slow ticks go.
+    pub spells: C,
 }
 
 /// What the thread tells the main thread.
 pub enum Up {
-    /// Pinned and prepared: attach now.
-    Ready,
+    /// Pinned and prepared: attach now. The thread's number, as under /proc/self/task.
+    Ready(i32),
+    /// Rehearsed: the loop begins.
+    Armed,
     /// Over.
     Done(Result<Box<Finished>, EngineError>),
 }
 
 /// What is left of a run.
 pub struct Finished {
+    /// What the kernel had counted for the thread when the loop was over.
+    pub thread: ThreadUsage,
     /// How the loop ended.
     pub outcome: Outcome,
     /// What the kernel did to the thread between the marks.
@@ -82,8 +88,8 @@ pub struct Finished {
 }
 
 /// The thread's body. `up` hears of it; `down` brings the links, or nothing more.
-pub fn work<N: Queue<Item = Notice>>(
-    baggage: Baggage<N>,
+pub fn work<N: Queue<Item = Notice>, C: Queue<Item = Spell>>(
+    baggage: Baggage<N, C>,
     up: &SyncSender<Up>,
     down: &Receiver<Links>,
 ) {
@@ -109,13 +115,13 @@ pub(crate) trait Make {
     fn make<'m>(&self, slots: &'m mut [MakerSlot]) -> Result<Self::Made<'m>, EngineError>;
 }
 
-struct MakeProbe(Qty);
+struct MakeProbe(Probe);
 struct MakeMaker(Quoting);
 
 impl Make for MakeProbe {
     type Made<'m> = Probe;
     fn make(&self, _: &mut [MakerSlot]) -> Result<Probe, EngineError> {
-        Ok(Probe::new(self.0))
+        Ok(self.0)
     }
 }
 
@@ -128,8 +134,8 @@ impl Make for MakeMaker {
 
 type Done = Result<Option<Box<Finished>>, EngineError>;
 
-fn strategy<N, T, W>(
-    baggage: Baggage<N>,
+fn strategy<N, C, T, W>(
+    baggage: Baggage<N, C>,
     stamps: T,
     wait: W,
     up: &SyncSender<Up>,
@@ -137,12 +143,15 @@ fn strategy<N, T, W>(
 ) -> Done
 where
     N: Queue<Item = Notice>,
+    C: Queue<Item = Spell>,
     T: stamps::Stamps + Copy,
     W: Wait + Copy,
 {
     match baggage.config.run.strategy {
         StrategyName::Probe => {
-            let make = MakeProbe(Qty(baggage.config.probe.qty));
+            let keys = &baggage.config.probe;
+            let probe = Probe::new(Qty(keys.qty)).thinking(keys.think_steps, keys.think_every);
+            let make = MakeProbe(probe);
             session(baggage, &make, stamps, wait, up, down)
         }
         StrategyName::MarketMaker => {
@@ -152,8 +161,8 @@ where
     }
 }
 
-fn session<N, M, T, W>(
-    baggage: Baggage<N>,
+fn session<N, C, M, T, W>(
+    baggage: Baggage<N, C>,
     make: &M,
     stamps: T,
     wait: W,
@@ -162,11 +171,12 @@ fn session<N, M, T, W>(
 ) -> Done
 where
     N: Queue<Item = Notice>,
+    C: Queue<Item = Spell>,
     M: Make,
     T: stamps::Stamps + Copy,
     W: Wait + Copy,
 {
-    let Baggage { config, plan, clock, mut tables, scratch, notices } = baggage;
+    let Baggage { config, plan, clock, mut tables, scratch, notices, spells } = baggage;
     cpu::pin(plan.core)?;
     if let Some(priority) = plan.fifo {
         cpu::fifo(priority)?;
@@ -179,7 +189,7 @@ where
     let book = Book::new(book, seed).map_err(|error| misfit(&error))?;
     let strategy = make.make(quotes)?;
 
-    let _ = up.send(Up::Ready);
+    let _ = up.send(Up::Ready(thread_id()));
     // No links: the main thread could not attach, and says why.
     let Ok(links) = down.recv() else { return Ok(None) };
 
@@ -187,6 +197,11 @@ where
     let limits = config.risk.limits(units_per_second, clock.ticks_per_second());
     let risk = Risk::new(limits, exposures).map_err(|error| misfit(&error))?;
     rehearsal::run(scratch, make, stamps, wait, &clock, limits)?;
+    let record = Recorder::new(links.tallies, links.counters, clock);
+    let record = match config.run.slow_over_ns {
+        0 => record,
+        over_ns => record.with_slow_over(over_ns),
+    };
     let mut hot = Hot {
         input: links.events,
         reports: links.reports,
@@ -194,8 +209,9 @@ where
         strategy,
         risk,
         orders: Orders::new(links.requests, own_orders),
-        record: Recorder::new(links.tallies, links.counters, clock),
+        record,
         notices,
+        spells,
     };
     let terms = Terms {
         stop_grace_ns: config.run.linger_ms * 1_000_000,
@@ -204,12 +220,15 @@ where
     // The first sample makes the memory that the second one uses again.
     Sample::after(plan.core);
     let before = Sample::before(plan.core);
+    // After the sample, so that whoever looks now sees nothing of what came before the loop.
+    let _ = up.send(Up::Armed);
     let outcome = spin::run(&mut hot, &mut { stamps }, &mut { wait }, &terms);
     let after = Sample::after(plan.core);
 
     let usage = after.since(&before, &plan, hot.record.largest_gap_ns());
     let (book_hash, book_instruments) = hash(&hot.book);
     Ok(Some(Box::new(Finished {
+        thread: after.thread,
         outcome,
         usage,
         stats: hot.record.stats,

@@ -15,7 +15,7 @@ use tickspin_hot::book::{Book, BookSize};
 use tickspin_hot::input::RingInput;
 use tickspin_hot::notice::Notice;
 use tickspin_hot::orders::{Orders, table_len};
-use tickspin_hot::record::{COUNTERS, Recorder, STAGES};
+use tickspin_hot::record::{COUNTERS, Recorder, STAGES, Spell};
 use tickspin_hot::rehearse;
 use tickspin_hot::risk::{Limits, Risk};
 use tickspin_hot::spin::{self, Hot, Terms};
@@ -121,6 +121,7 @@ pub(crate) fn run<M: Make, T: Stamps, W: Wait>(
     let misfit = |error: &dyn std::fmt::Display| EngineError::Tables(error.to_string());
     let Borrowed { book, exposures, own_orders, quotes } = tables.borrow();
     let (notices, _) = HeapRb::<Notice>::new(64).split();
+    let (spells, _) = HeapRb::<Spell>::new(64).split();
     let mut hot = Hot {
         input,
         reports,
@@ -130,6 +131,7 @@ pub(crate) fn run<M: Make, T: Stamps, W: Wait>(
         orders: Orders::new(requests, own_orders),
         record: Recorder::new(tallies, counters, *clock),
         notices,
+        spells,
     };
     let terms = Terms { stop_grace_ns: 0, drain_ns: 0 };
     spin::run(&mut hot, &mut stamps, &mut wait, &terms);

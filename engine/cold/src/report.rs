@@ -15,7 +15,7 @@ use tickspin_hot::risk::Refusal;
 use tickspin_results::hgrm;
 use tickspin_results::out::{OutDir, OutError};
 use tickspin_results::summary::{ClockPart, EnginePart, NotHeld, SCHEMA, Turns};
-use tickspin_results::{Histogram, Stage};
+use tickspin_results::{Histogram, Stage, slow};
 
 /// Name of the interval log.
 pub const HLOG: &str = "engine.hlog";
@@ -37,7 +37,7 @@ pub fn stages(stamps: crate::config::Stamps) -> Vec<usize> {
 #[must_use]
 pub fn file_names() -> Vec<String> {
     let stages = STAGES.iter().map(|stage| format!("{stage}.hgrm"));
-    [HLOG, JSON].map(str::to_owned).into_iter().chain(stages).collect()
+    [HLOG, JSON, slow::FILE].map(str::to_owned).into_iter().chain(stages).collect()
 }
 
 /// What the report is made of, beside the totals.
@@ -113,6 +113,7 @@ pub fn part(facts: Facts<'_>, finished: &Finished, totals: &[Histogram]) -> Engi
                 (name, NotHeld { overflow, negative })
             })
             .collect(),
+        slow: None,
         notes,
     }
 }
@@ -219,6 +220,7 @@ mod tests {
         let mut unsent = [0; Unsent::COUNT];
         unsent[Unsent::RingFull as usize] = 4;
         Finished {
+            thread: tickspin_host::process::ThreadUsage::default(),
             outcome: Outcome {
                 ended: Ended::End,
                 signal: 0,
@@ -316,7 +318,7 @@ mod tests {
         names.sort();
         assert_eq!(names, ["engine.json", "service.hgrm"]);
         let names = file_names();
-        assert!(names.contains(&"response.hgrm".to_owned()) && names.len() == STAGES.len() + 2);
+        assert!(names.contains(&"response.hgrm".to_owned()) && names.len() == STAGES.len() + 3);
     }
 
     #[test]

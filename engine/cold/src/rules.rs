@@ -6,6 +6,7 @@
 use crate::config::Config;
 use crate::error::EngineError;
 use crate::layers::Layers;
+use tickspin_hot::record::slow::OVER_MIN_NS;
 
 /// Largest quantity anywhere: positions are signed.
 const QTY_MAX: u64 = i64::MAX as u64;
@@ -40,6 +41,9 @@ pub fn check(config: &Config, layers: &Layers) -> Result<(), EngineError> {
     within("run.interval_ms", run.interval_ms, 100, 3_600_000)?;
     within("run.linger_ms", run.linger_ms, 0, 10_000)?;
     within("run.drain_ms", run.drain_ms, 0, 60_000)?;
+    if run.slow_over_ns != 0 {
+        within("run.slow_over_ns", run.slow_over_ns, OVER_MIN_NS, 1_000_000_000)?;
+    }
     within("cores.fifo_priority", u64::from(config.cores.fifo_priority), 0, 99)?;
     if config.cores.cold.given().is_some_and(Vec::is_empty) {
         let rule = "an empty list; at least one core, or \"auto\", would do";
@@ -57,6 +61,8 @@ pub fn check(config: &Config, layers: &Layers) -> Result<(), EngineError> {
     within("books.orders", config.books.orders as u64, 1, 1 << 30)?;
     within("books.levels", config.books.levels as u64, 1, 1 << 30)?;
     within("probe.qty", config.probe.qty, 1, QTY_MAX)?;
+    within("probe.think_steps", u64::from(config.probe.think_steps), 0, 100_000_000)?;
+    within("probe.think_every", u64::from(config.probe.think_every), 1, u64::from(u32::MAX))?;
     let quotes = &config.quotes;
     within("quotes.qty", quotes.qty, 1, QTY_MAX)?;
     within("quotes.half_spread_px", quotes.half_spread_px, 1, PX_MAX)?;

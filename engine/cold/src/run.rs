@@ -10,7 +10,8 @@
 //! leaves all files.
 
 use crate::args::Args;
-use crate::config::Config;
+use crate::causes::{Causes, SPELLS};
+use crate::config::{Config, Stamps};
 use crate::ending::{Ending, FEED_DIED};
 use crate::error::{EngineError, exit};
 use crate::keep::{Journal, Keep};
@@ -22,8 +23,8 @@ use crate::segments::{Links, Ours, Watched};
 use crate::tables::Tables;
 use crate::terminal;
 use crate::watch::{Feed, Watch};
-use ringbuf::HeapRb;
-use ringbuf::traits::{Consumer, Split};
+use ringbuf::traits::{Consumer, Producer, Split};
+use ringbuf::{HeapCons, HeapProd, HeapRb};
 use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
@@ -32,6 +33,8 @@ use tickspin_host::clock::{self, Clock};
 use tickspin_host::memory::{self, MemoryError};
 use tickspin_host::{cpu, process};
 use tickspin_hot::notice::Notice;
+use tickspin_hot::record::Spell;
+use tickspin_results::EnginePart;
 use tickspin_results::out::{OutDir, default_folder};
 use tickspin_ring::MeetError;
 use tickspin_ring::rendezvous::{self, Claim, Role, RuntimeDir};
@@ -91,14 +94,25 @@ fn run(args: &Args, config: Config, plan: Plan, out: &OutDir) -> Result<u8, Engi
     notes.extend(got(&config, &plan, &tables, &ours)?);
 
     let (notices, mut heard) = HeapRb::<Notice>::new(NOTICES).split();
-    let baggage =
-        Baggage { config: config.clone(), plan: plan.clone(), clock, tables, scratch, notices };
+    let (spells, mut slow) = spells();
+    let (pinned_config, pinned_plan) = (config.clone(), plan.clone());
+    let baggage = Baggage {
+        config: pinned_config,
+        plan: pinned_plan,
+        clock,
+        tables,
+        scratch,
+        notices,
+        spells,
+    };
     let (thread, up, down) = spawn(move |up, down| pinned::work(baggage, &up, &down))?;
-    match up.recv() {
-        Ok(Up::Ready) => {}
+    let pinned_thread = match up.recv() {
+        Ok(Up::Ready(thread)) => thread,
         Ok(Up::Done(Err(error))) => return Err(error),
-        Ok(Up::Done(Ok(_))) | Err(_) => return Err(EngineError::Thread("tickspin-hot")),
-    }
+        Ok(Up::Armed | Up::Done(Ok(_))) | Err(_) => {
+            return Err(EngineError::Thread("tickspin-hot"));
+        }
+    };
     let (links, watched) = meet(&config, &claim, ours)?;
     let epoch = watched.epoch;
     let clock_part = report::clock_part(&clock, clock_cost_ns);
@@ -113,10 +127,23 @@ fn run(args: &Args, config: Config, plan: Plan, out: &OutDir) -> Result<u8, Engi
     let mut journal = Journal::default();
     // From here on every ending writes files.
     down.send(links).map_err(|_| EngineError::Thread("tickspin-hot"))?;
-    let finished = house(&up, &mut keep, &mut watch, || {
+    let over_ns = config.run.slow_over_ns;
+    let has_stages = config.run.stamps == Stamps::All;
+    let mut causes = None;
+    let finished = house(&up, &mut keep, &mut watch, |said| {
+        if matches!(said, Ok(Up::Armed)) && over_ns > 0 {
+            let thread = (pinned_thread, plan.core);
+            causes = Some(Causes::begin(clock, thread, over_ns, has_stages));
+        }
         while let Some(line) = heard.try_pop().map(|notice| journal.take(&notice)) {
             if let Some(line) = line {
                 say(&line);
+            }
+        }
+        if let Some(causes) = &mut causes {
+            match said {
+                Ok(Up::Done(Ok(finished))) => causes.take_last(slow.pop_iter(), &finished.thread),
+                _ => causes.take(slow.pop_iter()),
             }
         }
     });
@@ -129,7 +156,9 @@ fn run(args: &Args, config: Config, plan: Plan, out: &OutDir) -> Result<u8, Engi
     }
     let facts =
         Facts { config: &config, plan: &plan, clock: &clock, clock_cost_ns, epoch, ending, notes };
-    let part = report::part(facts, &finished, &totals);
+    let judged = causes.map(|causes| causes.finish(out, &finished.stats, &totals));
+    let (slow, slow_written) = judged.unzip();
+    let part = EnginePart { slow, ..report::part(facts, &finished, &totals) };
     let written = report::write_files(out, &part, &totals);
     terminal::print(&if args.json {
         report::json(&part)
@@ -137,6 +166,7 @@ fn run(args: &Args, config: Config, plan: Plan, out: &OutDir) -> Result<u8, Engi
         format!("\n{}files    {}\n", terminal::table(&part), out.path().display())
     })?;
     written?;
+    slow_written.unwrap_or(Ok(()))?;
     if let Some(error) = log_failed {
         return Err(error.into());
     }
@@ -145,6 +175,14 @@ fn run(args: &Args, config: Config, plan: Plan, out: &OutDir) -> Result<u8, Engi
         say(&format_args!("{ending}; files in {}", out.path().display()));
     }
     Ok(ending.exit_code())
+}
+
+/// The queue of spells, every page of it touched: the pinned thread meets none that is not there.
+fn spells() -> (HeapProd<Spell>, HeapCons<Spell>) {
+    let (mut spells, mut slow) = HeapRb::<Spell>::new(SPELLS).split();
+    while spells.try_push(Spell::EMPTY).is_ok() {}
+    slow.clear();
+    (spells, slow)
 }
 
 fn claim(config: &Config) -> Result<Claim, EngineError> {
@@ -211,19 +249,20 @@ fn meet(config: &Config, claim: &Claim, ours: Ours) -> Result<(Links, Watched), 
     ours.join(received)
 }
 
-/// Until the loop is over: at most ten wakes a second.
+/// Until the loop is over: at most ten wakes a second. `listen` hears at each what the pinned thread
+/// said, if anything.
 fn house(
     up: &Receiver<Up>,
     keep: &mut Keep,
     watch: &mut Watch,
-    mut listen: impl FnMut(),
+    mut listen: impl FnMut(&Result<Up, RecvTimeoutError>),
 ) -> Result<Box<Finished>, EngineError> {
     loop {
         let said = up.recv_timeout(WAKE);
-        listen();
+        listen(&said);
         match said {
             Ok(Up::Done(done)) => return done,
-            Ok(Up::Ready) => {}
+            Ok(Up::Ready(_) | Up::Armed) => {}
             Err(RecvTimeoutError::Disconnected) => {
                 return Err(EngineError::Thread("tickspin-hot"));
             }

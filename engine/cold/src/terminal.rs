@@ -74,6 +74,9 @@ pub fn table(part: &EnginePart) -> String {
             usage.cold_cpu_ns / 1_000_000
         ),
     );
+    for words in part.slow.iter().flat_map(|slow| slow.lines(part.received - part.warm_up)) {
+        line("slow", words);
+    }
     for note in &part.notes {
         line("note", note.clone());
     }

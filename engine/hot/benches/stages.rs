@@ -28,7 +28,7 @@ use tickspin_hot::decode::{check, decode};
 use tickspin_hot::input::SliceInput;
 use tickspin_hot::notice::Notice;
 use tickspin_hot::orders::{Cause, Orders, OwnOrder, SliceOutbox, table_len};
-use tickspin_hot::record::{COUNTERS, Recorder, STAGES};
+use tickspin_hot::record::{COUNTERS, Recorder, STAGES, Spell};
 use tickspin_hot::rehearse;
 use tickspin_hot::risk::{Exposure, Limits, Now, Rate, Risk};
 use tickspin_hot::spin::{Hot, Terms, run};
@@ -386,6 +386,7 @@ fn turn<S: Strategy, T: Stamps>(
     let mut slots = vec![[0; 7]; 1_024];
     let mut own = vec![OwnOrder::default(); table_len(4_096)];
     let (notices, _heard) = HeapRb::<Notice>::new(64).split();
+    let (spells, _slow) = HeapRb::<Spell>::new(64).split();
     let (record, tallies) = recorder(clock);
     let mut hot = Hot {
         input: SliceInput::new(&payloads, 1),
@@ -396,6 +397,7 @@ fn turn<S: Strategy, T: Stamps>(
         orders: Orders::new(SliceOutbox::new(&mut slots).wrapping(), &mut own),
         record,
         notices,
+        spells,
     };
     let terms = Terms { stop_grace_ns: 0, drain_ns: 0 };
     let time = timed(|| {

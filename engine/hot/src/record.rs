@@ -9,13 +9,16 @@
 //! apart: it would mean that two cores' clocks disagree, and must not wrap into a huge value.
 
 pub mod counter;
+pub mod slow; // what is kept of ticks above a threshold
 
 pub use counter::COUNTERS;
+pub use slow::Spell;
 
 use crate::book::Book;
 use crate::orders::{Orders, Outbox};
 use crate::risk::Risk;
 use crate::stamps::Marks;
+use slow::Slow;
 use tickspin_host::clock::Clock;
 use tickspin_ring::counters::CounterWriter;
 use tickspin_ring::tally::TallyWriter;
@@ -86,6 +89,12 @@ pub struct LoopStats {
     pub notices_lost: u64,
     /// Measured events that sent at least one request.
     pub with_orders: u64,
+    /// Spells of slow ticks that found the queue full.
+    pub spells_lost: u64,
+    /// Slow ticks in them.
+    pub slow_lost: u64,
+    /// Gaps of the waiting loop above the slow ticks' threshold: nothing came meanwhile.
+    pub long_gaps: u64,
 }
 
 impl LoopStats {
@@ -115,6 +124,7 @@ pub struct Recorder {
     last_look: u64,
     largest_gap_ticks: u64,
     slowest_ticks: u64,
+    slow: Slow,
     /// What each step's counts stood at when it was flushed last.
     flushed: [u64; FLUSH_STEPS as usize],
     /// A stamp on the reports ring that no honest producer writes; 0: none.
@@ -140,14 +150,27 @@ impl Recorder {
                 has_ended: false,
                 notices_lost: 0,
                 with_orders: 0,
+                spells_lost: 0,
+                slow_lost: 0,
+                long_gaps: 0,
             },
             phase: Phase::Boot,
             last_look: 0,
             largest_gap_ticks: 0,
             slowest_ticks: 0,
+            slow: Slow::new(u64::MAX),
             flushed: [0; FLUSH_STEPS as usize],
             foreign_report_stamp: 0,
         }
+    }
+
+    /// Keeps a record of every measured event whose response is `over_ns` or more, at least
+    /// [`slow::OVER_MIN_NS`]. Without it none are kept.
+    #[must_use]
+    pub const fn with_slow_over(mut self, over_ns: u64) -> Recorder {
+        let over_ns = if over_ns < slow::OVER_MIN_NS { slow::OVER_MIN_NS } else { over_ns };
+        self.slow = Slow::new(self.clock.ticks_from_ns(over_ns));
+        self
     }
 
     /// The clock that turns ticks into ns.
@@ -175,6 +198,53 @@ impl Recorder {
             self.largest_gap_ticks = gap;
         }
         is_largest
+    }
+
+    /// When the loop was last seen at work or looking; 0: never.
+    #[inline]
+    #[must_use]
+    pub const fn last_look(&self) -> u64 {
+        self.last_look
+    }
+
+    /// A look of the waiting loop. As [`Recorder::look`]; long gaps are counted, and a spell of slow
+    /// ticks that nothing followed ends.
+    #[inline]
+    pub fn look_idle(&mut self, now: u64) -> bool {
+        let gap = now.saturating_sub(self.last_look);
+        if gap >= self.slow.over_ticks() && self.last_look != 0 {
+            self.stats.long_gaps += 1;
+        }
+        if self.slow.look_ticks == 0 && self.slow.is_stale(now) {
+            self.slow.close();
+        }
+        self.look(now)
+    }
+
+    /// The event is slow, or follows one that was: it belongs to [`Recorder::slow_tick`].
+    #[inline]
+    #[must_use]
+    pub(crate) const fn is_slow(&self, marks: &Marks, event: &Event) -> bool {
+        marks.end.saturating_sub(event.intended_ticks()) >= self.slow.look_ticks
+    }
+
+    /// Takes such an event, the last one counted; `looked`: when the loop was last seen before the
+    /// arrival. Gives the spell that it ends.
+    pub(crate) fn slow_tick(&mut self, marks: &Marks, event: &Event, looked: u64) -> Option<Spell> {
+        self.slow.take(&self.clock, self.stats.last_seq, looked, marks, event);
+        self.slow.fetch()
+    }
+
+    /// A spell that is still open, ended.
+    pub(crate) fn last_spell(&mut self) -> Option<Spell> {
+        self.slow.close();
+        self.slow.fetch()
+    }
+
+    /// A spell that a look of the waiting loop ended.
+    #[inline]
+    pub(crate) fn ended_spell(&mut self) -> Option<Spell> {
+        self.slow.fetch()
     }
 
     /// Longest time between two looks so far, ns.

@@ -28,7 +28,7 @@ use crate::decode::Fault;
 use crate::input::{Input, PeerEnd, Polled};
 use crate::notice::Notice;
 use crate::orders::{Cause, Orders, Outbox};
-use crate::record::{Phase, Recorder};
+use crate::record::{Phase, Recorder, Spell};
 use crate::risk::Risk;
 use crate::stamps::Stamps;
 use crate::strategy::{Strategy, Wishes};
@@ -56,7 +56,7 @@ const CLOCK_MASK: u32 = 7;
 const NOTABLE_GAP_NS: u64 = 1_000;
 
 /// Everything the loop runs on. Built by cold, in this order of meaning; cold reads it afterwards.
-pub struct Hot<'m, I, R, O, S, N> {
+pub struct Hot<'m, I, R, O, S, N, C> {
     /// Market events.
     pub input: I,
     /// Reports.
@@ -73,6 +73,8 @@ pub struct Hot<'m, I, R, O, S, N> {
     pub record: Recorder,
     /// Hand-off of notices to cold.
     pub notices: N,
+    /// Hand-off of spells of slow ticks to cold.
+    pub spells: C,
 }
 
 /// How long to go on where something else has to happen first.
@@ -136,8 +138,8 @@ pub struct Outcome {
 
 /// Arms, runs to the end, drains, leaves. Returns only when the run is over; what it counted stands
 /// in `hot`.
-pub fn run<I, R, O, S, N, T, W>(
-    hot: &mut Hot<'_, I, R, O, S, N>,
+pub fn run<I, R, O, S, N, C, T, W>(
+    hot: &mut Hot<'_, I, R, O, S, N, C>,
     stamps: &mut T,
     wait: &mut W,
     terms: &Terms,
@@ -148,6 +150,7 @@ where
     O: Outbox,
     S: Strategy,
     N: Queue<Item = Notice>,
+    C: Queue<Item = Spell>,
     T: Stamps,
     W: Wait,
 {
@@ -169,6 +172,9 @@ where
     if is_honest && let Some(foreign) = hot.foreign_peer() {
         ended = foreign;
     }
+    if let Some(spell) = hot.record.last_spell() {
+        hot.hand_over(spell);
+    }
     hot.flush_all();
     hot.record.set_phase(Phase::Done);
     Outcome { ended, signal: course.signal, last_seq: hot.record.stats.last_seq, reports_complete }
@@ -185,8 +191,8 @@ struct Course {
     idle: u32,
 }
 
-fn pump<I, R, O, S, N, T, W>(
-    hot: &mut Hot<'_, I, R, O, S, N>,
+fn pump<I, R, O, S, N, C, T, W>(
+    hot: &mut Hot<'_, I, R, O, S, N, C>,
     stamps: &mut T,
     wait: &mut W,
     terms: &Terms,
@@ -198,6 +204,7 @@ where
     O: Outbox,
     S: Strategy,
     N: Queue<Item = Notice>,
+    C: Queue<Item = Spell>,
     T: Stamps,
     W: Wait,
 {
@@ -270,8 +277,8 @@ where
 }
 
 /// Takes reports until the other side has halted them or is not to be believed, or time is up.
-fn drain<I, R, O, S, N, T, W>(
-    hot: &mut Hot<'_, I, R, O, S, N>,
+fn drain<I, R, O, S, N, C, T, W>(
+    hot: &mut Hot<'_, I, R, O, S, N, C>,
     stamps: &mut T,
     wait: &mut W,
     drain_ns: u64,
@@ -282,6 +289,7 @@ where
     O: Outbox,
     S: Strategy,
     N: Queue<Item = Notice>,
+    C: Queue<Item = Spell>,
     T: Stamps,
     W: Wait,
 {

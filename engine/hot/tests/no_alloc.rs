@@ -6,7 +6,7 @@ mod common;
 
 use common::{Memory, wide};
 use ringbuf::HeapRb;
-use ringbuf::traits::Split;
+use ringbuf::traits::{Observer, Split};
 use tickspin_host::clock::{Clock, ticks};
 use tickspin_host::wait::Spin;
 use tickspin_hot::book::{Book, BookSize, Change};
@@ -14,7 +14,7 @@ use tickspin_hot::decode::Tick;
 use tickspin_hot::input::{Input, RingInput, SliceInput};
 use tickspin_hot::notice::Notice;
 use tickspin_hot::orders::{Orders, Outbox, OwnOrder, SliceOutbox, table_len};
-use tickspin_hot::record::{COUNTERS, Recorder, STAGES};
+use tickspin_hot::record::{COUNTERS, Recorder, STAGES, Spell};
 use tickspin_hot::rehearse;
 use tickspin_hot::risk::{Exposure, Risk};
 use tickspin_hot::spin::{Ended, Hot, Outcome, Terms, run};
@@ -75,6 +75,7 @@ fn counted<I: Input, R: Input, O: Outbox, S: Strategy>(
     let mut exposures = [Exposure::default(); 8];
     let mut own = vec![OwnOrder::default(); table_len(4_096)];
     let (notices, _heard) = HeapRb::<Notice>::new(64).split();
+    let (spells, slow) = HeapRb::<Spell>::new(64).split();
     let counters = CounterSegment::create("engine", &COUNTERS).unwrap().writer();
     let tallies = TallySegment::create("engine", &STAGES).unwrap();
     let clock = Clock::with_frequency(2_000_000_000);
@@ -85,13 +86,15 @@ fn counted<I: Input, R: Input, O: Outbox, S: Strategy>(
         strategy,
         risk: Risk::new(wide(), &mut exposures).unwrap(),
         orders: Orders::new(outbox, &mut own),
-        record: Recorder::new(tallies.writer().unwrap(), counters, clock),
+        record: Recorder::new(tallies.writer().unwrap(), counters, clock).with_slow_over(1_024),
         notices,
+        spells,
     };
     let terms = Terms { stop_grace_ns: 0, drain_ns: 0 };
     arm();
     let outcome = run(&mut hot, &mut AllStamps, &mut Spin, &terms);
     let counts = disarm();
+    assert!(slow.occupied_len() > 0, "slow ticks were recorded, too");
     (outcome, hot.orders.stats().sent, counts)
 }
 

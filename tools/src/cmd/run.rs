@@ -92,6 +92,10 @@ pub struct Args {
     #[arg(long, value_enum)]
     pub stamps: Option<Stamps>,
 
+    /// Keep the cause of ticks that take so long, as 5us or 1ms, or off [default: 5us]
+    #[arg(long, value_name = "TIME|off", value_parser = check_slow)]
+    pub slow: Option<String>,
+
     /// When the ring is full: the schedule waits, or events are dropped and counted [default: wait]
     #[arg(long, value_enum)]
     pub policy: Option<Policy>,
@@ -192,6 +196,11 @@ fn parse_speed(text: &str) -> Result<String, String> {
     } else {
         Err("0.01 to 1000, or max".to_owned())
     }
+}
+
+/// Checked here, passed on as it is.
+fn check_slow(text: &str) -> Result<String, String> {
+    tickspin_results::slow::parse_over(text).map(|_| text.to_owned())
 }
 
 fn parse_rate(text: &str) -> Result<f64, String> {

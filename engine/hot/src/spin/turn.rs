@@ -5,13 +5,13 @@ use crate::decode::{Fault, Tick, decode};
 use crate::input::{Input, Polled};
 use crate::notice::Notice;
 use crate::orders::{Cause, Outbox, Unsent};
-use crate::record::{FLUSH_STEPS, Phase};
+use crate::record::{FLUSH_STEPS, Phase, Spell};
 use crate::risk::{Closed, Now, Refusal};
 use crate::stamps::{Marks, Stamps};
 use crate::strategy::{Order, Strategy, Wishes};
 use ringbuf::traits::Producer as Queue;
 use tickspin_host::process::stop_signal;
-use tickspin_wire::event::Kind;
+use tickspin_wire::event::{Event, Kind};
 use tickspin_wire::num::InstrumentId;
 use tickspin_wire::order::Report;
 
@@ -23,13 +23,14 @@ const UNSENT_BIT: u32 = Refusal::COUNT as u32;
 
 const _: () = assert!(Refusal::COUNT + Unsent::COUNT < 31);
 
-impl<I, R, O, S, N> Hot<'_, I, R, O, S, N>
+impl<I, R, O, S, N, C> Hot<'_, I, R, O, S, N, C>
 where
     I: Input,
     R: Input,
     O: Outbox,
     S: Strategy,
     N: Queue<Item = Notice>,
+    C: Queue<Item = Spell>,
 {
     /// The seven stages over one payload. `Some` ends the loop.
     #[inline]
@@ -75,6 +76,7 @@ where
         if went & !SENT != 0 {
             self.tell_firsts(cause.seq, went);
         }
+        let looked = self.record.last_look();
         let mut is_largest = self.record.look(arrival);
         is_largest |= self.record.look(end);
         if is_largest {
@@ -95,6 +97,9 @@ where
             };
             if let Some(service_ns) = slowest {
                 self.notify(Notice::Slowest { seq: cause.seq, service_ns });
+            }
+            if self.record.is_slow(&marks, &tick.event) {
+                self.slow_tick(&marks, &tick.event, looked);
             }
         }
         None
@@ -237,8 +242,11 @@ where
         match step & CLOCK_MASK {
             0 => {
                 let now = stamps.idle();
-                if self.record.look(now) {
+                if self.record.look_idle(now) {
                     self.notice_gap(self.record.stats.last_seq);
+                }
+                if let Some(spell) = self.record.ended_spell() {
+                    self.hand_over(spell);
                 }
                 let cause = self.last_cause();
                 self.watch_stop(terms, course, now, cause);
@@ -364,6 +372,24 @@ where
     fn notify(&mut self, notice: Notice) {
         if self.notices.try_push(notice).is_err() {
             self.record.stats.notices_lost += 1;
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn slow_tick(&mut self, marks: &Marks, event: &Event, looked: u64) {
+        if let Some(spell) = self.record.slow_tick(marks, event, looked) {
+            self.hand_over(spell);
+        }
+    }
+
+    /// Gives a spell of slow ticks that ended to cold.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn hand_over(&mut self, spell: Spell) {
+        if let Err(spell) = self.spells.try_push(spell) {
+            self.record.stats.spells_lost += 1;
+            self.record.stats.slow_lost += spell.count;
         }
     }
 

@@ -9,7 +9,7 @@ use tickspin_hot::book::BookSize;
 use tickspin_hot::input::{Input, SliceInput};
 use tickspin_hot::notice::Notice;
 use tickspin_hot::orders::{Orders, Outbox, OwnOrder, SliceOutbox, table_len};
-use tickspin_hot::record::{COUNTERS, LoopStats, Recorder, STAGES};
+use tickspin_hot::record::{COUNTERS, LoopStats, Recorder, STAGES, Spell};
 use tickspin_hot::risk::{Exposure, Limits, Risk};
 use tickspin_hot::spin::{Hot, Outcome, Terms, run};
 use tickspin_hot::stamps::Stamps;
@@ -33,6 +33,9 @@ pub(crate) struct Rig {
     pub(crate) terms: Terms,
     pub(crate) request_slots: usize,
     pub(crate) notice_slots: usize,
+    /// Responses from here on are kept.
+    pub(crate) slow_over_ns: u64,
+    pub(crate) spell_slots: usize,
 }
 
 impl Default for Rig {
@@ -42,6 +45,8 @@ impl Default for Rig {
             terms: Terms { stop_grace_ns: 1_000, drain_ns: 1_000 },
             request_slots: 1 << 12,
             notice_slots: 1 << 10,
+            slow_over_ns: 5_000,
+            spell_slots: 1 << 6,
         }
     }
 }
@@ -54,6 +59,7 @@ pub(crate) struct Left {
     /// Armed and not halted at the end.
     pub(crate) is_open: bool,
     pub(crate) notices: Vec<Notice>,
+    pub(crate) spells: Vec<Spell>,
     counters: PeerCounters,
     tallies: Vec<Snapshot>,
 }
@@ -122,6 +128,7 @@ impl Rig {
         let tallies = TallySegment::create("engine", &STAGES).expect("a segment");
         let writer = tallies.writer().expect("the first");
         let clock = Clock::with_frequency(1_000_000_000);
+        let (spells, mut slow) = HeapRb::<Spell>::new(self.spell_slots).split();
         let mut hot = Hot {
             input,
             reports,
@@ -129,8 +136,10 @@ impl Rig {
             strategy,
             risk: Risk::new(self.limits, &mut exposures).expect("limits"),
             orders: Orders::new(outbox, &mut own),
-            record: Recorder::new(writer, counters.writer(), clock),
+            record: Recorder::new(writer, counters.writer(), clock)
+                .with_slow_over(self.slow_over_ns),
             notices,
+            spells,
         };
         let outcome = run(&mut hot, stamps, &mut NoWait, &self.terms);
         look(hot.orders.outbox());
@@ -141,6 +150,7 @@ impl Rig {
             requests: Vec::new(),
             is_open: false,
             notices: Vec::new(),
+            spells: slow.pop_iter().collect(),
             counters: peer,
             tallies: (0..STAGES.len())
                 .map(|at| {

@@ -12,15 +12,15 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 use tickspin_host::cpu::{self, CorePlan};
 use tickspin_host::process;
-use tickspin_results::Stage;
 use tickspin_results::cure::may_read;
 use tickspin_results::out::{OutDir, default_folder};
+use tickspin_results::{Stage, slow};
 use tickspin_ring::MeetError;
 use tickspin_ring::rendezvous::{Role, RuntimeDir, check_name};
 
 /// Result files that a run writes beside its histograms.
-pub(super) const FILES: [&str; 5] =
-    ["summary.json", "feed.json", "engine.json", "feed.hlog", "engine.hlog"];
+pub(super) const FILES: [&str; 6] =
+    ["summary.json", "feed.json", "engine.json", "feed.hlog", "engine.hlog", slow::FILE];
 
 /// Length of a synthetic market that nobody gave another one: it has no end of its own.
 const DURATION_DEFAULT: &str = "5s";
@@ -174,6 +174,7 @@ impl<'a> Job<'a> {
         self.common(&mut line, self.plan.engine, config);
         line.value("--strategy", args.strategy.map(name_of));
         line.value("--stamps", args.stamps.map(name_of));
+        line.value("--slow", args.slow.as_ref());
         line.0
     }
 

@@ -185,6 +185,10 @@ fn text(summary: &Summary) -> String {
     ));
     lines.push(spinner("feed", &summary.feed.usage, summary.feed.turn_p99_ns));
     lines.push(spinner("engine", &summary.engine, None));
+    if let Some(slow) = &summary.slow {
+        let measured = events.received - events.warm_up.min(events.received);
+        lines.extend(slow.lines(measured).into_iter().map(|line| format!("slow: {line}")));
+    }
     for (stage, held) in &summary.not_held {
         if held.overflow + held.negative > 0 {
             lines.push(format!(

@@ -202,8 +202,9 @@ fn names(job: &Job<'_>) -> BTreeSet<OsString> {
 fn remove_new(job: &Job<'_>, before: &BTreeSet<OsString>) {
     for name in names(job).difference(before) {
         let path = job.out.path().join(name);
-        let is_result =
-            path.extension().is_some_and(|end| ["json", "hlog", "hgrm"].iter().any(|e| end == *e));
+        let is_result = path
+            .extension()
+            .is_some_and(|end| ["json", "jsonl", "hlog", "hgrm"].iter().any(|e| end == *e));
         if is_result {
             let _ = fs::remove_file(path);
         }

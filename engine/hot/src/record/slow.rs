@@ -1,0 +1,263 @@
+//! Slow ticks: what is kept of every measured event whose response is above a threshold.
+//!
+//! Slow ticks come in runs: one stall, and behind it everything that was sent meanwhile. So the
+//! record is that of a [`Spell`]: the marks of its first tick, its root, which say where the time
+//! went, and a count by response of the ticks that only queued behind it. The first slow one after
+//! a tick that was not begins a spell, and so does one that was itself held up (from the end of the
+//! one before to its own end) for the threshold and for half of its response.
+//!
+//! Cost: one compare an event that is not slow. A slow one costs 5 to 10 ns, the end of a spell a
+//! copy of 520 bytes into a queue, both after the event's last request has left. What the kernel and
+//! the host did meanwhile is cold's to find out.
+
+use crate::stamps::Marks;
+use tickspin_host::clock::Clock;
+use tickspin_wire::event::Event;
+
+/// Ranges of responses: four to each doubling from 2^10 ns on, as far as tallies reach (2^36 ns).
+pub const RANGES: usize = 104;
+
+/// log2 of the lowest range's first value, ns: no threshold is below it.
+const FIRST_BIT: u32 = 10;
+
+/// Lowest threshold, ns.
+pub const OVER_MIN_NS: u64 = 1 << FIRST_BIT;
+
+/// The range that counts a response; shorter ones than [`OVER_MIN_NS`] are counted in the first,
+/// longer ones than 2^36 ns in the last.
+#[inline]
+#[must_use]
+pub const fn range_of(response_ns: u64) -> usize {
+    let ns = if response_ns < OVER_MIN_NS { OVER_MIN_NS } else { response_ns };
+    let bit = 63 - ns.leading_zeros();
+    let range = ((bit - FIRST_BIT) * 4) as usize + (ns >> (bit - 2) & 3) as usize;
+    if range < RANGES { range } else { RANGES - 1 }
+}
+
+/// The shortest response of a range, ns.
+#[must_use]
+pub const fn range_ns(range: usize) -> u64 {
+    let range = if range < RANGES { range as u64 } else { RANGES as u64 - 1 };
+    (4 + range % 4) << (range / 4 + FIRST_BIT as u64 - 2)
+}
+
+const _: () = {
+    assert!(range_of(1_024) == 0 && range_of(1_279) == 0 && range_of(1_280) == 1);
+    assert!(range_ns(0) == 1_024 && range_ns(1) == 1_280 && range_ns(4) == 2_048);
+    assert!(range_of((1 << 36) - 1) == RANGES - 1 && range_of(u64::MAX) == RANGES - 1);
+};
+
+/// The marks of one tick, in ticks of the TSC.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SlowTick {
+    /// Its ring sequence.
+    pub seq: u64,
+    /// When it was to be sent.
+    pub intended: u64,
+    /// When it was sent.
+    pub sent: u64,
+    /// When the loop was last seen at work or looking, before the arrival.
+    pub looked: u64,
+    /// Arrival and the stages' marks.
+    pub marks: Marks,
+}
+
+/// Slow ticks in a row, with one root.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spell {
+    /// The first of them.
+    pub root: SlowTick,
+    /// Sequence of the last one.
+    pub last_seq: u64,
+    /// When the last one was done, ticks of the TSC.
+    pub last_end: u64,
+    /// How many, the root counted.
+    pub count: u64,
+    /// Of these, behind the root: sent before its arrival. So deep was the ring.
+    pub depth: u64,
+    /// The longest response, ticks of the TSC.
+    pub worst_ticks: u64,
+    /// How many by response, see [`range_of`].
+    pub counts: [u32; RANGES],
+}
+
+impl Spell {
+    /// No tick at all.
+    pub const EMPTY: Spell = Spell {
+        root: SlowTick {
+            seq: 0,
+            intended: 0,
+            sent: 0,
+            looked: 0,
+            marks: Marks { arrival: 0, booked: 0, decided: 0, end: 0 },
+        },
+        last_seq: 0,
+        last_end: 0,
+        count: 0,
+        depth: 0,
+        worst_ticks: 0,
+        counts: [0; RANGES],
+    };
+}
+
+/// The meter: the threshold and the spell at hand.
+pub(super) struct Slow {
+    /// A response from here on is looked at: the threshold, 0 while a spell is open.
+    pub(super) look_ticks: u64,
+    /// The threshold; `u64::MAX`: off.
+    over_ticks: u64,
+    spell: Spell,
+    /// A spell that is over and not yet fetched.
+    is_over: bool,
+    over: Spell,
+}
+
+impl Slow {
+    pub(super) const fn new(over_ticks: u64) -> Slow {
+        Slow {
+            look_ticks: over_ticks,
+            over_ticks,
+            spell: Spell::EMPTY,
+            is_over: false,
+            over: Spell::EMPTY,
+        }
+    }
+
+    /// The threshold, ticks of the TSC.
+    pub(super) const fn over_ticks(&self) -> u64 {
+        self.over_ticks
+    }
+
+    /// A tick that is slow, or follows one that was. Kept out of line: the usual tick is neither.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn take(
+        &mut self,
+        clock: &Clock,
+        seq: u64,
+        looked: u64,
+        marks: &Marks,
+        event: &Event,
+    ) {
+        let response = marks.end.saturating_sub(event.intended_ticks());
+        if response < self.over_ticks {
+            self.close();
+            return;
+        }
+        let since = if looked > event.sent_ticks { looked } else { event.sent_ticks };
+        let own = marks.end.saturating_sub(since);
+        if self.spell.count != 0 && own >= self.over_ticks && own >= response / 2 {
+            self.close();
+        }
+        if self.spell.count == 0 {
+            self.spell.root = SlowTick {
+                seq,
+                intended: event.intended_ticks(),
+                sent: event.sent_ticks,
+                looked,
+                marks: *marks,
+            };
+            self.look_ticks = 0;
+        } else if event.sent_ticks <= self.spell.root.marks.arrival {
+            self.spell.depth += 1;
+        }
+        self.spell.last_seq = seq;
+        self.spell.last_end = marks.end;
+        self.spell.count += 1;
+        if response > self.spell.worst_ticks {
+            self.spell.worst_ticks = response;
+        }
+        if let Some(count) = self.spell.counts.get_mut(range_of(clock.ns(response))) {
+            *count = count.saturating_add(1);
+        }
+    }
+
+    /// Ends the spell at hand, if there is one.
+    pub(super) fn close(&mut self) {
+        self.look_ticks = self.over_ticks;
+        if self.spell.count == 0 {
+            return;
+        }
+        self.over = self.spell;
+        self.is_over = true;
+        self.spell = Spell::EMPTY;
+    }
+
+    /// The spell that ended, once.
+    pub(super) fn fetch(&mut self) -> Option<Spell> {
+        if !self.is_over {
+            return None;
+        }
+        self.is_over = false;
+        Some(self.over)
+    }
+
+    /// A spell is open and its last tick is so long ago that the next one cannot belong to it.
+    pub(super) fn is_stale(&self, now: u64) -> bool {
+        self.spell.count != 0 && now.saturating_sub(self.spell.last_end) > self.over_ticks
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A tick sent as intended, that arrived and was done at the given instants.
+    fn tick(slow: &mut Slow, seq: u64, sent: u64, looked: u64, arrival: u64, end: u64) {
+        let event = Event { sent_ticks: sent, ..Event::EMPTY };
+        let marks = Marks { arrival, booked: arrival, decided: arrival, end };
+        if marks.end - sent >= slow.look_ticks {
+            slow.take(&Clock::with_frequency(1_000_000_000), seq, looked, &marks, &event);
+        }
+    }
+
+    #[test]
+    fn ranges_cover_every_response_and_grow() {
+        for range in 0..RANGES {
+            assert_eq!(range_of(range_ns(range)), range);
+            assert!(range == 0 || range_of(range_ns(range) - 1) == range - 1);
+        }
+        assert_eq!(range_of(0), 0);
+    }
+
+    #[test]
+    fn a_stall_and_what_queued_behind_it_are_one_spell() {
+        let mut slow = Slow::new(5_000);
+        tick(&mut slow, 1, 100, 90, 120, 200);
+        assert!(slow.fetch().is_none());
+        // The loop was away from 1,000 to 21,000; three more came meanwhile, one after.
+        tick(&mut slow, 2, 2_000, 1_000, 21_000, 21_100);
+        tick(&mut slow, 3, 3_000, 21_100, 21_110, 21_200);
+        tick(&mut slow, 4, 9_000, 21_200, 21_210, 21_300);
+        tick(&mut slow, 5, 16_200, 21_300, 21_310, 21_400);
+        assert!(slow.fetch().is_none(), "still open");
+        tick(&mut slow, 6, 22_000, 21_950, 22_010, 22_100);
+        let spell = slow.fetch().expect("it ended");
+        assert_eq!((spell.root.seq, spell.last_seq, spell.count, spell.depth), (2, 5, 4, 3));
+        assert_eq!((spell.worst_ticks, spell.root.looked), (19_100, 1_000));
+        assert_eq!(spell.counts.iter().sum::<u32>(), 4);
+        assert_eq!(spell.counts[range_of(19_100)], 1);
+        assert!(slow.fetch().is_none(), "once");
+    }
+
+    #[test]
+    fn a_second_stall_within_a_spell_begins_another() {
+        let mut slow = Slow::new(5_000);
+        tick(&mut slow, 1, 1_000, 900, 11_000, 11_100);
+        tick(&mut slow, 2, 2_000, 11_100, 11_110, 31_000);
+        let first = slow.fetch().expect("the second one is held up by itself");
+        assert_eq!((first.root.seq, first.count), (1, 1));
+        assert!(!slow.is_stale(31_500) && slow.is_stale(40_000));
+        slow.close();
+        assert_eq!(slow.fetch().map(|spell| (spell.root.seq, spell.count)), Some((2, 1)));
+        assert!(!slow.is_stale(90_000));
+    }
+
+    #[test]
+    fn off_never_looks() {
+        let mut slow = Slow::new(u64::MAX);
+        tick(&mut slow, 1, 0, 0, 1 << 40, 1 << 41);
+        slow.close();
+        assert!(slow.fetch().is_none());
+    }
+}
