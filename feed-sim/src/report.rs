@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use tickspin_host::clock::Clock;
 use tickspin_results::out::{OutDir, OutError};
 use tickspin_results::summary::{ClockPart, NotHeld, Rate, SCHEMA, Usage};
-use tickspin_results::table::{grouped, latency};
+use tickspin_results::table::{Floors, grouped, latency};
 use tickspin_results::{Certificate, FeedPart, Histogram, Stage, hgrm};
 
 /// The part of the summary.
@@ -211,8 +211,9 @@ pub fn json(part: &FeedPart) -> String {
 #[must_use]
 pub fn table(part: &FeedPart) -> String {
     let usage = &part.usage;
-    let mut text = latency(&part.latency_ns);
-    text.push('\n');
+    let floors = Floors::new(&part.clock, None);
+    let mut text = latency(&part.latency_ns, &floors);
+    text.push_str(&format!("{}\n\n", floors.meaning()));
     let mut line = |name: &str, line: String| text.push_str(&format!("{name:<8} {line}\n"));
     line(
         "events",

@@ -51,6 +51,47 @@ pub struct ClockPart {
     pub ticks_per_second: u64,
 }
 
+/// What stamping costs one tick, against a clock that is not read, ns; medians.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct StampsCost {
+    /// All four marks.
+    pub all_ns: f64,
+    /// Both ends of the work only.
+    pub ends_ns: f64,
+}
+
+/// What a core loses that does nothing but spin: no measurement on it can be quieter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct IdleControl {
+    /// The core.
+    pub core: usize,
+    /// How long it spun, ns.
+    pub ran_ns: u64,
+    /// Time in gaps of a microsecond or longer, ns.
+    pub lost_ns: u64,
+    /// How many.
+    pub gaps: u64,
+    /// The longest, ns.
+    pub longest_ns: u64,
+}
+
+/// How far the engine's core's counter is ahead of the feed's, at least and at most, ns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct OffsetBound {
+    /// At least; negative: behind.
+    pub low_ns: f64,
+    /// At most.
+    pub high_ns: f64,
+}
+
+impl OffsetBound {
+    /// How wrong a span between the two cores may be, ns.
+    #[must_use]
+    pub fn worst_ns(&self) -> f64 {
+        self.low_ns.abs().max(self.high_ns.abs())
+    }
+}
+
 /// Events per second.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Rate {
@@ -153,6 +194,9 @@ pub struct EnginePart {
     pub epoch: String,
     /// Why it stopped, one line.
     pub ended: String,
+    /// What the stamps cost, measured before the run; `null`: not measured.
+    #[serde(default)]
+    pub stamps_cost_ns: Option<StampsCost>,
     /// Name of the strategy.
     pub strategy: String,
     /// `all` or `ends`.
@@ -330,6 +374,15 @@ pub struct Summary {
     pub floor_ns: Floor,
     /// The ring alone, on the same cores, around the run.
     pub ring_one_way_ns: RingOneWay,
+    /// What the stamps cost a tick; `null`: not measured.
+    #[serde(default)]
+    pub stamps_cost_ns: Option<StampsCost>,
+    /// The same cores with nothing to do, before the run; empty: not measured.
+    #[serde(default)]
+    pub idle_control: Vec<IdleControl>,
+    /// The engine's counter against the feed's, before the run; `null`: not measured.
+    #[serde(default)]
+    pub offset: Option<OffsetBound>,
     /// Target and achieved.
     pub rate: Rate,
     /// How well the feed kept its schedule; `null`: there was none (speed max).
@@ -423,6 +476,7 @@ impl Summary {
             feed: FeedLoop { turn_p99_ns: feed.turn_p99_ns, usage: feed.usage.clone() },
             engine: engine.usage.clone(),
             slow: engine.slow.clone(),
+            stamps_cost_ns: engine.stamps_cost_ns,
             settings: settings.map(|(key, value)| (key.to_owned(), value.clone())).into(),
             notes: feed.notes.iter().chain(&engine.notes).cloned().collect(),
             ..Summary::default()

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`alloc`] | a thread allocates nothing between two marks |
 //! | [`syscalls`] | a thread of another process makes no system call, counted from outside |
+//! | [`evict`] | a page fault, planted into another process |
 //! | [`faults`] | a thread takes no page fault |
 //! | [`process`] | our own binaries, started, bounded, and gone when the test is |
 //! | [`twin`] | the order book once more, as naively as possible |

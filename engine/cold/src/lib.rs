@@ -23,6 +23,7 @@ pub mod rules; // every value in its range, every limit stated
 // Before the loop.
 pub mod rehearsal; // the loop over made-up events, before the first real one
 pub mod segments; // the six segments of a run's rings, seen from here
+mod stamps_cost; // what stamping itself costs a tick
 pub mod tables; // the memory that the pinned loop borrows
 
 // The two threads.

@@ -15,6 +15,7 @@ use crate::error::EngineError;
 use crate::plan::{Plan, Waiting};
 use crate::rehearsal::{self, Scratch};
 use crate::segments::Links;
+use crate::stamps_cost;
 use crate::tables::{Borrowed, Tables};
 use ringbuf::traits::Producer as Queue;
 use std::sync::mpsc::{Receiver, SyncSender};
@@ -31,7 +32,7 @@ use tickspin_hot::spin::{self, Hot, Outcome, Terms};
 use tickspin_hot::stamps::{self, AllStamps, EndStamps};
 use tickspin_hot::strategy::market_maker::{MakerSlot, MarketMaker, Quoting};
 use tickspin_hot::strategy::{Probe, Strategy};
-use tickspin_results::summary::Usage;
+use tickspin_results::summary::{StampsCost, Usage};
 use tickspin_wire::num::{InstrumentId, Qty, Side};
 
 /// Stack touched before arming: the loop's deepest call needs a few KiB.
@@ -69,6 +70,8 @@ pub enum Up {
 pub struct Finished {
     /// What the kernel had counted for the thread when the loop was over.
     pub thread: ThreadUsage,
+    /// What stamping costs.
+    pub stamps_cost: StampsCost,
     /// How the loop ended.
     pub outcome: Outcome,
     /// What the kernel did to the thread between the marks.
@@ -189,6 +192,9 @@ where
     let book = Book::new(book, seed).map_err(|error| misfit(&error))?;
     let strategy = make.make(quotes)?;
 
+    let per_second = clock.ticks_per_second();
+    let stamps_cost = stamps_cost::measure(&clock, config.risk.limits(per_second, per_second))?;
+
     let _ = up.send(Up::Ready(thread_id()));
     // No links: the main thread could not attach, and says why.
     let Ok(links) = down.recv() else { return Ok(None) };
@@ -229,6 +235,7 @@ where
     let (book_hash, book_instruments) = hash(&hot.book);
     Ok(Some(Box::new(Finished {
         thread: after.thread,
+        stamps_cost,
         outcome,
         usage,
         stats: hot.record.stats,

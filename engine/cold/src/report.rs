@@ -82,6 +82,7 @@ pub fn part(facts: Facts<'_>, finished: &Finished, totals: &[Histogram]) -> Engi
         run: config.run.name.clone(),
         epoch: format!("{epoch:016x}"),
         ended: ending.to_string(),
+        stamps_cost_ns: Some(finished.stamps_cost),
         strategy: config.run.strategy.name().to_owned(),
         stamps: config.run.stamps.name().to_owned(),
         clock: clock_part(clock, clock_cost_ns),
@@ -211,7 +212,7 @@ mod tests {
     use tickspin_hot::orders::OrderStats;
     use tickspin_hot::record::LoopStats;
     use tickspin_hot::spin::{Ended, Outcome};
-    use tickspin_results::summary::Usage;
+    use tickspin_results::summary::{StampsCost, Usage};
     use tickspin_ring::tally::{Snapshot, TallySegment};
 
     fn finished() -> Finished {
@@ -221,6 +222,7 @@ mod tests {
         unsent[Unsent::RingFull as usize] = 4;
         Finished {
             thread: tickspin_host::process::ThreadUsage::default(),
+            stamps_cost: StampsCost::default(),
             outcome: Outcome {
                 ended: Ended::End,
                 signal: 0,

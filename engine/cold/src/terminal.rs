@@ -4,7 +4,7 @@ use crate::error::EngineError;
 use std::io::{self, Write};
 use tickspin_host::process::is_closed_pipe;
 use tickspin_results::EnginePart;
-use tickspin_results::table::{grouped, latency};
+use tickspin_results::table::{Floors, grouped, latency};
 
 /// The table and the counts, for the terminal.
 #[must_use]
@@ -14,8 +14,9 @@ pub fn table(part: &EnginePart) -> String {
         part.refused_by.iter().map(|(why, count)| format!("{why} {}", grouped(*count))).collect();
     let refused =
         if refused.is_empty() { String::new() } else { format!(" ({})", refused.join(", ")) };
-    let mut text = latency(&part.latency_ns);
-    text.push('\n');
+    let floors = Floors::new(&part.clock, None);
+    let mut text = latency(&part.latency_ns, &floors);
+    text.push_str(&format!("{}\n\n", floors.meaning()));
     let mut line = |name: &str, line: String| text.push_str(&format!("{name:<8} {line}\n"));
     line(
         "events",

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use std::fs;
 use tickspin_host::facts::Facts;
 use tickspin_results::summary::{EnginePart, FeedPart, Summary, Usage};
-use tickspin_results::table::{grouped, latency};
+use tickspin_results::table::{Floors, grouped, latency};
 
 /// What a run came to.
 pub(super) struct Report {
@@ -143,7 +143,10 @@ fn text(summary: &Summary) -> String {
         lines.extend(certificate.lines().map(|line| format!("pace: {line}")));
     }
     lines.push(String::new());
-    lines.push(latency(&summary.latency_ns));
+    let floors = Floors::new(&summary.clock, summary.offset.as_ref());
+    lines.push(latency(&summary.latency_ns, &floors));
+    lines.push(floors.meaning());
+    lines.extend(measurement(summary));
     let ns = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |ns| format!("{ns:.0}"));
     let place = |place: &Option<String>| place.clone().unwrap_or_else(|| "-".to_owned());
     lines.push(format!(
@@ -201,6 +204,44 @@ fn text(summary: &Summary) -> String {
     lines.extend(summary.notes.iter().map(|note| format!("note: {note}")));
     lines.push(String::new());
     lines.join("\n")
+}
+
+/// What the numbers above are worth: clock, stamps, the two counters, the idle cores.
+fn measurement(summary: &Summary) -> Vec<String> {
+    let clock = &summary.clock;
+    let stamps = summary.stamps_cost_ns.map_or_else(String::new, |cost| {
+        format!(
+            "; stamping costs a tick {:.1} ns, both ends alone {:.1} ns",
+            cost.all_ns, cost.ends_ns
+        )
+    });
+    let mut lines = vec![format!(
+        "clock: a reading {:.1} ns, steps of {:.1} ns, within {:.2} ppm{stamps}",
+        clock.read_ns, clock.step_ns, clock.error_ppm
+    )];
+    if let Some(offset) = &summary.offset {
+        lines.push(format!(
+            "counters: the engine's core {:+.0} to {:+.0} ns against the feed's",
+            offset.low_ns, offset.high_ns
+        ));
+    }
+    if !summary.idle_control.is_empty() {
+        let cores: Vec<String> = summary
+            .idle_control
+            .iter()
+            .map(|idle| {
+                format!(
+                    "core {} lost {:.3} % in {} gaps of 1 us or more, longest {} ns",
+                    idle.core,
+                    idle.lost_ns as f64 / idle.ran_ns.max(1) as f64 * 100.0,
+                    grouped(idle.gaps),
+                    grouped(idle.longest_ns)
+                )
+            })
+            .collect();
+        lines.push(format!("idle control, before the run: {}", cores.join("; ")));
+    }
+    lines
 }
 
 fn spinner(who: &str, usage: &Usage, turn_p99_ns: Option<u64>) -> String {

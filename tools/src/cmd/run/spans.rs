@@ -4,18 +4,29 @@
 //! both measurements saw the same placement.
 
 use super::job::Job;
-use crate::handoff::{Probe, has_moved, probe};
+use crate::gaps;
+use crate::handoff::{Probe, has_moved, offset, probe};
 use std::time::Duration;
-use tickspin_results::summary::{Floor, Placement, RingOneWay, Summary};
+use tickspin_host::clock::Clock;
+use tickspin_results::summary::{Floor, IdleControl, OffsetBound, Placement, RingOneWay, Summary};
 
 /// Length of one measurement: long enough for medians, short beside a run.
 const TIME: Duration = Duration::from_millis(400);
 
-/// The two measurements, as far as they were made.
+/// Length of the idle control: some hundred timer ticks.
+const IDLE: Duration = Duration::from_millis(400);
+/// A gap of the idle control counts from here on, ns.
+const GAP_NS: u64 = 1_000;
+/// Exchanges that bound the two counters' offset.
+const EXCHANGES: usize = 10_000;
+
+/// The measurements around the run, as far as they were made.
 #[derive(Debug, Default)]
 pub(super) struct Spans {
     before: Option<Probe>,
     after: Option<Probe>,
+    idle: Vec<IdleControl>,
+    offset: Option<OffsetBound>,
     notes: Vec<String>,
 }
 
@@ -26,6 +37,9 @@ impl Spans {
         if job.plan.must_yield && !job.args.no_probe {
             spans.notes.push("no floor: spinners share cores".to_owned());
         }
+        if !job.args.no_probe && !job.plan.must_yield {
+            spans.cores(job);
+        }
         spans.before = spans.measure(job, "before");
         spans
     }
@@ -34,6 +48,38 @@ impl Spans {
     pub(super) fn after(&mut self, job: &Job<'_>) {
         if self.before.is_some() {
             self.after = self.measure(job, "after");
+        }
+    }
+
+    /// The idle control and the bound on the counters' offset. Both cores spin.
+    fn cores(&mut self, job: &Job<'_>) {
+        let cores = (job.plan.feed, job.plan.engine);
+        let clock = match Clock::calibrate(Duration::from_millis(20)) {
+            Ok(clock) => clock,
+            Err(error) => return self.notes.push(format!("no idle control: {error}")),
+        };
+        let wish = gaps::Wish {
+            cores: vec![cores.0, cores.1],
+            time: IDLE,
+            threshold_ns: GAP_NS,
+            intervals: 1,
+        };
+        match gaps::measure(&wish, &clock) {
+            Ok(seen) => self.idle = seen.iter().map(idle_control).collect(),
+            Err(error) => self.notes.push(format!("no idle control: {error}")),
+        }
+        match offset(cores, EXCHANGES) {
+            Ok(bound) if bound.is_empty() => self.notes.push(format!(
+                "spoilt: the counters of cores {} and {} are not in step; see tickspin clock",
+                cores.0, cores.1
+            )),
+            Ok(bound) => {
+                let ns = |ticks: i64| {
+                    (ticks as f64 * 1e10 / clock.ticks_per_second() as f64).round() / 10.0
+                };
+                self.offset = Some(OffsetBound { low_ns: ns(bound.low), high_ns: ns(bound.high) });
+            }
+            Err(error) => self.notes.push(format!("no bound on the counters' offset: {error}")),
         }
     }
 
@@ -54,6 +100,8 @@ impl Spans {
     pub(super) fn add_to(&self, summary: &mut Summary) {
         let (before, after) = (self.before.as_ref(), self.after.as_ref());
         let placement = |probe: Option<&Probe>| probe.map(|probe| probe.placement.to_owned());
+        summary.idle_control.clone_from(&self.idle);
+        summary.offset = self.offset;
         summary.placement = Placement { before: placement(before), after: placement(after) };
         let middle = |of: fn(&Probe) -> f64| {
             let values = [before.map(of), after.map(of)];
@@ -81,5 +129,15 @@ impl Spans {
             ));
         }
         summary.notes.extend(self.notes.iter().cloned());
+    }
+}
+
+fn idle_control(seen: &gaps::CoreGaps) -> IdleControl {
+    IdleControl {
+        core: seen.core,
+        ran_ns: seen.ran_ns,
+        lost_ns: seen.lost_ns,
+        gaps: seen.total().values.len(),
+        longest_ns: seen.worst.first().map_or(0, |(_, ns)| *ns),
     }
 }
