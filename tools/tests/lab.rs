@@ -76,6 +76,9 @@ fn an_experiment_that_cannot_be_is_told_in_one_line() {
         (ALL.replace("rate = [20_000]", "rate = [0]"), "rate is 0: 1 to 5000000 would do"),
         (ALL.replace("warm_up = 100", "warm_up = 400"), "warm_up is 400: 0 to 300 would do"),
         (ALL.replace("waiting = \"spin\"", "waiting = \"task\""), "baseline is none of its cells"),
+        (ALL.replace("rate = [20_000]", "rate = [1]\npayload = [0]"), "payload is 0: 1 to 3584"),
+        (ALL.replace("rate = [20_000]", "rate = [1]\ncores = [[1, 1]]"), "needs two cores"),
+        (ALL.replace("rate = [20_000]", "rate = [1]\npriority = [100]"), "priority is 100"),
         ("rounds = [".to_owned(), "line 1: "),
     ];
     for (text, rule) in cases {
@@ -89,6 +92,34 @@ fn an_experiment_that_cannot_be_is_told_in_one_line() {
     assert_eq!(missing.code, 1);
     assert!(missing.stderr.contains("none.toml"), "{}", missing.stderr);
     place.assert_nothing_made(&["x.toml"]);
+}
+
+#[test]
+fn payload_and_cores_are_factors_too() {
+    let place = Place::alone();
+    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
+    if cores < 2 {
+        eprintln!("SKIPPED: a hand-over needs two cores");
+        return;
+    }
+    let more = "rate = [20_000]\npayload = [8, 500]\ncores = [[0, 1], [1, 0]]\n";
+    fs::write(place.path("x.toml"), ALL.replace("rate = [20_000]\n", more)).unwrap();
+    let run = place.run(&["lab", "x.toml", "-o", "lab", "--json"]);
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""));
+    let report: Value = serde_json::from_str(&run.stdout).unwrap();
+    let cells = report["cells"].as_array().unwrap();
+    assert_eq!((cells.len(), report["pairs"].as_array().unwrap().len()), (4 * 47, 2));
+    for cell in cells {
+        let of = |key: &str| cell[key].as_u64().unwrap();
+        assert_eq!(of("messages") + of("lost"), 300 * of("rounds"), "{cell}");
+        assert!(cell["lost"] == 0 || cell["transport"] == "udp", "{cell}");
+    }
+    // 500 bytes are nine slots; each cell is held against the baseline of its own kind.
+    let labelled = |label: &str| cells.iter().find(|cell| cell["label"] == label).unwrap();
+    for label in ["ring.spin.8B.c0-1", "ring.spin.500B.c1-0"] {
+        assert_eq!(labelled(label)["times_baseline"]["median"], 1.0, "{label}");
+    }
+    assert_eq!(labelled("tokio.task.500B.c0-1")["payload"], 500);
 }
 
 #[test]
@@ -117,5 +148,5 @@ fn the_built_in_experiment_is_one() {
     let printed = place.run(&["lab", "--print-experiment"]);
     assert_eq!(printed.code, 0);
     let experiment = tickspin_tools::handoff::lab::Experiment::parse(&printed.stdout, "built in");
-    assert_eq!(experiment.unwrap().cells().len(), 26);
+    assert_eq!(experiment.unwrap().cells((0, 1)).len(), 26);
 }

@@ -7,7 +7,7 @@
 //! | `lab.md` | the table, to read |
 //! | `experiment.toml` | what was run |
 
-use super::cores;
+use super::cores::{self, List};
 use crate::error::{Failure, Outcome, exit, output};
 use crate::handoff::calibrated;
 use crate::handoff::lab::{self, CellSummary, Experiment, Report, Round, Stat};
@@ -16,6 +16,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
+use tickspin_host::cpu::CorePlan;
 use tickspin_host::facts::Facts;
 use tickspin_host::process;
 use tickspin_results::hlog;
@@ -75,6 +76,7 @@ pub fn run(args: &Args) -> Outcome {
              `taskset -p $$` and the cpuset of its cgroup",
         ));
     }
+    allowed(&experiment, &plan)?;
     let path =
         args.out.clone().unwrap_or_else(|| default_folder(&experiment.name, SystemTime::now()));
     let folder = OutDir::create(&path).map_err(|error| output(&error))?;
@@ -100,7 +102,9 @@ pub fn run(args: &Args) -> Outcome {
     let table = table(&report);
     let pretty = serde_json::to_vec_pretty(&object).map_err(Failure::failed)?;
     folder.write("lab.json", &pretty).map_err(|error| output(&error))?;
-    folder.write("lab.hlog", &log(&experiment, &rounds, began)?).map_err(|error| output(&error))?;
+    folder
+        .write("lab.hlog", &log(&experiment, cores, &rounds, began)?)
+        .map_err(|error| output(&error))?;
     folder.write("lab.md", markdown(&report).as_bytes()).map_err(|error| output(&error))?;
     folder.write("experiment.toml", text.as_bytes()).map_err(|error| output(&error))?;
     if args.json {
@@ -112,6 +116,21 @@ pub fn run(args: &Args) -> Outcome {
         0 => Ok(exit::OK),
         signal => Ok(exit::of_signal(signal)),
     }
+}
+
+/// The cores that the file names, and the priorities, are to be had.
+fn allowed(experiment: &Experiment, plan: &CorePlan) -> Result<(), Failure> {
+    let pairs = &experiment.factors.cores;
+    let named = List(pairs.iter().flat_map(|pair| [pair.0, pair.1]).collect());
+    cores::chosen(Some(&named))?;
+    if experiment.factors.priority.iter().any(|&priority| priority > 0) {
+        plan.may_use_fifo().map_err(Failure::environment)?;
+        for pair in pairs {
+            let plan = cores::plan(Some(*pair))?;
+            plan.may_use_fifo().map_err(Failure::environment)?;
+        }
+    }
+    Ok(())
 }
 
 fn measure(
@@ -141,14 +160,18 @@ fn object(report: &Report) -> Value {
     object
 }
 
-fn log(experiment: &Experiment, rounds: &[Round], began: SystemTime) -> Result<Vec<u8>, Failure> {
-    let has_rates = experiment.factors.rate.len() > 1;
+fn log(
+    experiment: &Experiment,
+    cores: (usize, usize),
+    rounds: &[Round],
+    began: SystemTime,
+) -> Result<Vec<u8>, Failure> {
     let comment = [format!("tickspin lab: {}; an interval a round", experiment.name)];
     let mut writer = hlog::Writer::begin(Vec::new(), began, &comment).map_err(Failure::failed)?;
     for round in rounds {
-        for (sample, cell) in round.samples.iter().zip(experiment.cells()) {
+        for (sample, cell) in round.samples.iter().zip(experiment.cells(cores)) {
             let (start, length) = sample.span;
-            let label = cell.label(has_rates);
+            let label = cell.label(&experiment.factors);
             writer.interval(&label, start, length, &sample.response).map_err(Failure::failed)?;
         }
     }
@@ -176,20 +199,25 @@ const HEAD: [&str; 7] =
 
 /// What was measured on, and what the host did.
 fn about(report: &Report) -> String {
-    let Report { cores, rounds, rounds_moved, cells_crowded, placement, .. } = report;
+    let Report { pairs, rounds, rounds_moved, cells_crowded, .. } = report;
     let noisy = match report.is_noisy {
         true => {
             "\nhost too noisy: of some cells no round was quiet, so all were used; these numbers show the host as much as the cells"
         }
         false => "",
     };
+    let pairs: String = pairs
+        .iter()
+        .map(|pair| {
+            format!(
+                "cores {} and {}, {}: a bare line goes there and back in {:.0} ns\n",
+                pair.cores.0, pair.cores.1, pair.placement, pair.floor_round_trip_ns
+            )
+        })
+        .collect();
     format!(
-        "cores {} and {}, {placement}: a bare line goes there and back in {:.0} ns\n\
-         {rounds} rounds; set aside: {rounds_moved} rounds in which the host had the cores elsewhere, \
+        "{pairs}{rounds} rounds; set aside: {rounds_moved} rounds in which the host had the cores elsewhere, \
          {cells_crowded} cells with another program on them; {:.0} ms stolen{noisy}\n",
-        cores.0,
-        cores.1,
-        report.floor_round_trip_ns,
         report.steal_ns as f64 / 1e6,
     )
 }

@@ -1,7 +1,7 @@
 //! The same messages through every transport and every way of waiting: what an experiment measures.
 //!
 //! ```text
-//!   cell = transport × waiting × rate
+//!   cell = transport × waiting × rate × payload × pair of cores × priority
 //!   round = look at the placement ─► each cell once, the next one first ─► look again
 //! ```
 //! A cell has a sender that spins until each message's instant, and a receiver that waits as the cell
@@ -21,12 +21,13 @@ mod summary; // rounds to medians, intervals and ratios
 mod task; // async tasks: on one worker, and woken across threads
 mod waiting; // how the receiver waits, and how it is woken
 
-pub use experiment::{Cell, Experiment, Transport, Waiting};
+pub use experiment::{Cell, Experiment, Factors, Transport, Waiting};
 pub use summary::{CellSummary, Report, Stat, report};
 
 use super::contenders::{SharedLine, line_on};
 use super::measure::{self, Plan};
 use crate::error::Failure;
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 use tickspin_host::clock::Clock;
 use tickspin_host::process;
@@ -49,9 +50,9 @@ pub struct Sample {
 /// All cells once.
 #[derive(Clone, Debug)]
 pub struct Round {
-    /// Bare round trip before and after, ns.
-    pub looks_ns: (f64, f64),
-    /// Taken from the two cores by the hypervisor meanwhile, ns.
+    /// Bare round trip before and after, ns, of each pair of cores.
+    pub looks_ns: Vec<(f64, f64)>,
+    /// Taken from all of these cores by the hypervisor meanwhile, ns.
     pub steal_ns: u64,
     /// In the order of the experiment's cells.
     pub samples: Vec<Sample>,
@@ -64,16 +65,19 @@ pub struct Round {
 /// Exit code 4: a core is not to be had, a transport cannot be made, or something hangs.
 pub fn rounds(
     experiment: &Experiment,
-    cores: (usize, usize),
+    chosen: (usize, usize),
     clock: &Clock,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Vec<Round>, Failure> {
-    let cells = experiment.cells();
+    let (cells, pairs) = (experiment.cells(chosen), experiment.pairs(chosen));
     let lines = (SharedLine::default(), SharedLine::default());
     let (mut rounds, origin) = (Vec::new(), Instant::now());
     for number in 0..experiment.rounds {
-        let stolen = steal_ns(cores);
-        let before_ns = look(cores, clock, &lines)?;
+        let stolen = steal_ns(&pairs);
+        let looks = || -> Result<Vec<f64>, Failure> {
+            pairs.iter().map(|&pair| look(pair, clock, &lines)).collect()
+        };
+        let before_ns = looks()?;
         let mut samples: Vec<Option<Sample>> = vec![None; cells.len()];
         // Forwards and backwards in turn (ABBA), each pair from the next cell on.
         for turn in 0..cells.len() {
@@ -84,7 +88,7 @@ pub fn rounds(
             let turn = if number % 2 == 0 { turn } else { cells.len() - 1 - turn };
             let index = (turn + number / 2) % cells.len();
             let began = origin.elapsed();
-            let (response, queued_share) = cell::run(&cells[index], experiment, cores, clock)?;
+            let (response, queued_share) = cell::run(&cells[index], experiment, clock)?;
             let span = (began, origin.elapsed().saturating_sub(began));
             samples[index] = Some(Sample { response, queued_share, span });
             progress(
@@ -93,8 +97,8 @@ pub fn rounds(
             );
         }
         rounds.push(Round {
-            looks_ns: (before_ns, look(cores, clock, &lines)?),
-            steal_ns: steal_ns(cores).saturating_sub(stolen),
+            looks_ns: before_ns.into_iter().zip(looks()?).collect(),
+            steal_ns: steal_ns(&pairs).saturating_sub(stolen),
             samples: samples.into_iter().flatten().collect(),
         });
     }
@@ -112,6 +116,7 @@ fn look(
     Ok(measure::over(lines, cores, clock, &plan)?.round_trip.p50)
 }
 
-fn steal_ns(cores: (usize, usize)) -> u64 {
-    [cores.0, cores.1].into_iter().filter_map(|core| process::steal_ns(core).ok()).sum()
+fn steal_ns(pairs: &[(usize, usize)]) -> u64 {
+    let cores: BTreeSet<usize> = pairs.iter().flat_map(|pair| [pair.0, pair.1]).collect();
+    cores.into_iter().filter_map(|core| process::steal_ns(core).ok()).sum()
 }

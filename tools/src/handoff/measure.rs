@@ -58,6 +58,17 @@ impl Taken {
     pub(super) fn all_of(words: &[u64; 8]) -> Taken {
         Taken { first: words[1], sum: words.iter().fold(0, |sum, word| sum ^ word) }
     }
+
+    /// Reads slots as bytes; the first word of the first one's payload counts.
+    #[inline(always)]
+    pub(super) fn all_of_bytes(bytes: &[u8]) -> Taken {
+        let word = |bytes: &[u8; 8]| u64::from_le_bytes(*bytes);
+        let words = bytes.as_chunks().0;
+        Taken {
+            first: words.get(1).map_or(0, word),
+            sum: words.iter().fold(0, |sum, bytes| sum ^ word(bytes)),
+        }
+    }
 }
 
 /// What to measure.

@@ -6,6 +6,30 @@ use std::thread;
 use std::time::{Duration, Instant};
 use tickspin_host::{cpu, process};
 
+/// Where the two threads sit.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seats {
+    /// Core of the first and of the second.
+    pub(super) cores: (usize, usize),
+    /// SCHED_FIFO priority of both; 0: ordinary scheduling.
+    pub(super) priority: u8,
+}
+
+impl From<(usize, usize)> for Seats {
+    fn from(cores: (usize, usize)) -> Seats {
+        Seats { cores, priority: 0 }
+    }
+}
+
+/// Pins the calling thread, with its priority.
+pub(super) fn sit(core: usize, priority: u8) -> Result<(), Failure> {
+    cpu::pin(core).map_err(Failure::environment)?;
+    if priority > 0 {
+        cpu::fifo(priority).map_err(Failure::environment)?;
+    }
+    Ok(())
+}
+
 /// Where the two threads meet, and where each learns that it waits in vain.
 pub(super) struct Gate {
     arrived: AtomicUsize,
@@ -25,10 +49,11 @@ impl Gate {
     fn pass<T>(
         &self,
         core: usize,
+        priority: u8,
         body: impl FnOnce(&Gate) -> Option<T>,
     ) -> Result<(T, f64), Failure> {
         let pledge = Pledge(self);
-        cpu::pin(core).map_err(Failure::environment)?;
+        sit(core, priority)?;
         self.arrived.fetch_add(1, Ordering::Relaxed);
         while self.arrived.load(Ordering::Relaxed) < 2 && !self.is_broken() {
             thread::yield_now();
@@ -60,7 +85,7 @@ impl Drop for Pledge<'_> {
     }
 }
 
-/// Runs `first` on `cores.0` and `second` on `cores.1`, for at most `limit`. The calling thread
+/// Runs `first` on the first seat's core and `second` on the second's, for at most `limit`. The calling thread
 /// waits without spinning. A body gives `None` when it finds the gate broken.
 ///
 /// The number beside the results is the larger share of its time that one of the threads was kept
@@ -69,11 +94,12 @@ impl Drop for Pledge<'_> {
 /// # Errors
 /// Exit code 4: a core is not to be had, both are one, or the time was up.
 pub(super) fn run<A: Send, B: Send>(
-    cores: (usize, usize),
+    seats: impl Into<Seats>,
     limit: Duration,
     first: impl FnOnce(&Gate) -> Option<A> + Send,
     second: impl FnOnce(&Gate) -> Option<B> + Send,
 ) -> Result<(A, B, f64), Failure> {
+    let Seats { cores, priority } = seats.into();
     if cores.0 == cores.1 {
         return Err(Failure::environment(format_args!(
             "a hand-over needs two cores, and core {} is only one",
@@ -87,8 +113,8 @@ pub(super) fn run<A: Send, B: Send>(
     };
     let gate = &gate;
     thread::scope(|scope| {
-        let first = scope.spawn(move || gate.pass(cores.0, first));
-        let second = scope.spawn(move || gate.pass(cores.1, second));
+        let first = scope.spawn(move || gate.pass(cores.0, priority, first));
+        let second = scope.spawn(move || gate.pass(cores.1, priority, second));
         let panicked = |_| Err(Failure::failed("a measuring thread panicked"));
         let (first, second) = (
             first.join().unwrap_or_else(panicked),

@@ -16,6 +16,11 @@ const O_NONBLOCK: i32 = 0o4000;
 
 /// A pipe whose two ends never block.
 pub(super) fn pipe() -> Result<(PipeTx, PipeRx), Failure> {
+    pipe_of(1)
+}
+
+/// The same for messages of several slots, 64 at most: a write of up to `PIPE_BUF` is whole.
+pub(super) fn pipe_of(slots: usize) -> Result<(PipeTx, PipeRx), Failure> {
     let failed = |error: io::Error| Failure::environment(format_args!("pipe: {error}"));
     let (reader, writer) = io::pipe().map_err(failed)?;
     // The flag belongs to the open description, and the standard library cannot set it on a pipe;
@@ -29,24 +34,28 @@ pub(super) fn pipe() -> Result<(PipeTx, PipeRx), Failure> {
     };
     let tx = again(writer.as_raw_fd(), true).map_err(failed)?;
     let rx = again(reader.as_raw_fd(), false).map_err(failed)?;
-    Ok((PipeTx { pipe: tx, _keep: writer, sequence: 1 }, PipeRx { pipe: rx, sleeping: reader }))
+    let bytes = vec![0; 64 * slots];
+    Ok((
+        PipeTx { pipe: tx, _keep: writer, sequence: 1, bytes: bytes.clone() },
+        PipeRx { pipe: rx, sleeping: reader, bytes },
+    ))
 }
 
 pub(super) struct PipeTx {
     pipe: File,
     _keep: PipeWriter,
     sequence: u64,
+    bytes: Vec<u8>,
 }
 
 impl Tx for PipeTx {
     fn try_send(&mut self, payload: &Payload) -> bool {
-        let mut bytes = [0; 64];
         let words = with_sequence(self.sequence, payload);
-        for (bytes, word) in bytes.chunks_exact_mut(8).zip(words) {
+        for (bytes, word) in self.bytes.chunks_exact_mut(8).zip(words) {
             bytes.copy_from_slice(&word.to_le_bytes());
         }
-        // 64 bytes are far below PIPE_BUF: all or nothing.
-        let sent = self.pipe.write(&bytes).is_ok_and(|written| written == bytes.len());
+        // Not beyond PIPE_BUF: all or nothing.
+        let sent = self.pipe.write(&self.bytes).is_ok_and(|written| written == self.bytes.len());
         self.sequence += u64::from(sent);
         sent
     }
@@ -56,13 +65,14 @@ pub(super) struct PipeRx {
     pipe: File,
     /// The same end, where a read sleeps until there is something.
     sleeping: PipeReader,
+    bytes: Vec<u8>,
 }
 
 impl PipeRx {
     /// Sleeps until there is a message.
     pub(super) fn take(&mut self) -> Option<Taken> {
-        let mut bytes = [0; 64];
-        (self.sleeping.read(&mut bytes).ok()? == bytes.len()).then(|| taken(&bytes))
+        let len = self.sleeping.read(&mut self.bytes).ok()?;
+        (len == self.bytes.len()).then(|| Taken::all_of_bytes(&self.bytes))
     }
 }
 
@@ -74,15 +84,7 @@ impl AsFd for PipeRx {
 
 impl Rx for PipeRx {
     fn try_take(&mut self) -> Option<Taken> {
-        let mut bytes = [0; 64];
-        (self.pipe.read(&mut bytes).ok()? == bytes.len()).then(|| taken(&bytes))
+        let len = self.pipe.read(&mut self.bytes).ok()?;
+        (len == self.bytes.len()).then(|| Taken::all_of_bytes(&self.bytes))
     }
-}
-
-fn taken(bytes: &[u8; 64]) -> Taken {
-    let mut words = [0; 8];
-    for (word, bytes) in words.iter_mut().zip(bytes.as_chunks().0) {
-        *word = u64::from_le_bytes(*bytes);
-    }
-    Taken::all_of(&words)
 }

@@ -5,6 +5,7 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::RowAccessor;
 use serde_json::Value;
 use std::fs::File;
+use std::io::Write;
 use std::process::Stdio;
 
 #[test]
@@ -29,6 +30,26 @@ fn a_dump_is_the_whole_distribution() {
         assert_eq!(of("dump"), of("show"));
     }
     assert_fails(&place.run(&["dump", "a.hlog", "--format", "csv"]), 2, &["--tag"]);
+}
+
+#[test]
+fn a_packed_log_is_read_as_it_is() {
+    let place = Place::new();
+    place.write("a.hlog", &log());
+    let plain = place.good(&["show", "a.hlog"]);
+    place.good(&["convert", "a.hlog", "-o", "b.hlog.zst"]);
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(&log()).unwrap();
+    let packed = packed.finish().unwrap();
+    place.write("c.hlog.gz", &packed);
+    for name in ["b.hlog.zst", "c.hlog.gz"] {
+        assert_eq!(place.good(&["show", name]), plain, "{name}");
+    }
+    // A folder's logs, packed or not, are all of them.
+    let all = place.good(&["show", "."]);
+    assert!(all.contains("9,000"), "three times 3,000 of book: {all}");
+    place.write("cut.hlog.gz", &packed[..packed.len() / 2]);
+    assert_fails(&place.run(&["show", "cut.hlog.gz"]), 1, &["inside its compression"]);
 }
 
 #[test]

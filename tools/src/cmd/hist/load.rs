@@ -167,8 +167,7 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
     let entries = fs::read_dir(path).and_then(|entries| entries.collect::<io::Result<Vec<_>>>());
     let entries = entries.map_err(|error| failed(path, &error))?;
     let paths = entries.into_iter().map(|entry| entry.path());
-    let mut logs: Vec<PathBuf> =
-        paths.filter(|path| path.extension().is_some_and(|end| end == "hlog")).collect();
+    let mut logs: Vec<PathBuf> = paths.filter(|path| is_log(path)).collect();
     logs.sort();
     if logs.is_empty() {
         return Err(Failure::failed(format_args!("{}: a folder without .hlog", path.display())));
@@ -210,12 +209,37 @@ fn one(
     Ok((reader.dropped() > 0).then_some(what))
 }
 
+/// By its name, compressed or not.
+fn is_log(path: &Path) -> bool {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    ["", ".gz", ".zst"].iter().any(|end| name.ends_with(&format!(".hlog{end}")))
+}
+
+/// The file's bytes, unpacked where their first ones say gzip or zstd.
 fn bytes(path: &Path) -> io::Result<Vec<u8>> {
-    if path != Path::new("-") {
-        return fs::read(path);
-    }
     let mut bytes = Vec::new();
-    io::stdin().lock().read_to_end(&mut bytes)?;
+    match path == Path::new("-") {
+        true => io::stdin().lock().read_to_end(&mut bytes).map(drop)?,
+        false => bytes = fs::read(path)?,
+    }
+    match bytes.as_slice() {
+        [0x1F, 0x8B, ..] => unpacked(flate2::read::MultiGzDecoder::new(bytes.as_slice())),
+        [0x28, 0xB5, 0x2F, 0xFD, ..] => unpacked(zstd::Decoder::new(bytes.as_slice())?),
+        _ => Ok(bytes),
+    }
+}
+
+/// A log that unpacks to more than this is none.
+const UNPACKED_MAX: u64 = 1 << 31;
+
+fn unpacked(packed: impl Read) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    packed.take(UNPACKED_MAX + 1).read_to_end(&mut bytes).map_err(|error| {
+        io::Error::new(error.kind(), format!("cut or spoilt inside its compression: {error}"))
+    })?;
+    if bytes.len() as u64 > UNPACKED_MAX {
+        return Err(io::Error::other("unpacks to more than 2 GiB"));
+    }
     Ok(bytes)
 }
 

@@ -47,7 +47,7 @@ impl Format {
 /// Where to.
 #[derive(Debug, clap::Args)]
 pub(super) struct Out {
-    /// Write to this file instead of standard output (`-`); .csv and .json may end in .zst
+    /// Write to this file instead of standard output (`-`); .csv, .json and .hlog may end in .zst
     #[arg(short, value_name = "OUT")]
     out: Option<PathBuf>,
     /// Replace OUT if it is there already
@@ -100,9 +100,9 @@ impl Out {
                 (None, None) => format!("where to? give -o OUT ({})", ends.join(", ")),
             }));
         };
-        if is_zstd && !matches!(format, Format::Csv | Format::Json) {
+        if is_zstd && !matches!(format, Format::Csv | Format::Json | Format::Hlog) {
             return Err(Failure::usage(format_args!(
-                "{}: only .csv and .json are compressed with .zst",
+                "{}: only .csv, .json and .hlog are compressed with .zst",
                 self.out.as_deref().unwrap_or(Path::new("")).display()
             )));
         }

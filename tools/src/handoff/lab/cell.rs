@@ -2,7 +2,7 @@
 
 use super::super::contenders;
 use super::super::measure::{Payload, Rx, Taken, Tx};
-use super::super::pair::{self, Gate};
+use super::super::pair::{self, Gate, Seats};
 use super::super::pipe::{self, PipeRx};
 use super::experiment::{Cell, Experiment, Transport, Waiting};
 use super::links::{self, Native, SocketRx, SocketTx};
@@ -18,6 +18,8 @@ use tickspin_results::Histogram;
 
 /// First word of the message that ends a cell. No clock ever shows it.
 const END: u64 = u64::MAX;
+/// First word of a piece of a message that is not its last one.
+pub(super) const MORE: u64 = u64::MAX - 1;
 /// Questions without an answer between two looks whether the other side is still there.
 const IDLE_TURNS: u32 = 1 << 14;
 /// Beyond its schedule, how long a cell may take.
@@ -30,11 +32,10 @@ pub(super) struct Schedule {
     pub(super) period: u64,
 }
 
-/// Runs a cell on (sender's, receiver's) core: its responses, ns, and the share of time queued, 0 to 1.
+/// Runs a cell: its responses, ns, and the share of time queued, 0 to 1.
 pub(super) fn run(
     cell: &Cell,
     experiment: &Experiment,
-    cores: (usize, usize),
     clock: &Clock,
 ) -> Result<(Histogram, f64), Failure> {
     let schedule = Schedule {
@@ -42,7 +43,11 @@ pub(super) fn run(
         period: (clock.ticks_per_second() as f64 / cell.rate) as u64,
     };
     let limit = GRACE + Duration::from_secs_f64(schedule.count as f64 / cell.rate);
-    let run = Run { schedule, cores, limit };
+    let seats = Seats { cores: cell.cores, priority: cell.priority };
+    let slots = cell.slots();
+    // What is only memory takes a message slot by slot; a descriptor takes it in one write.
+    let run = Run { schedule, seats, limit, pieces: slots };
+    let whole = Run { pieces: 1, ..run };
     let is_blocking = cell.waiting == Waiting::Block;
     let sleeps = cell.waiting == Waiting::Futex;
     let memory = || waiting::pair(cell.waiting, None);
@@ -72,24 +77,26 @@ pub(super) fn run(
             if sleeps { run.native(tx, rx) } else { run.polled(tx, rx, memory()?) }
         }
         Transport::Pipe => {
-            let (tx, rx) = pipe::pipe()?;
+            let (tx, rx) = pipe::pipe_of(slots)?;
             let wait = waiting::pair(cell.waiting, Some(rx.as_fd()))?;
-            if is_blocking { run.native(tx, rx) } else { run.polled(tx, rx, wait) }
+            if is_blocking { whole.native(tx, rx) } else { whole.polled(tx, rx, wait) }
         }
         Transport::UnixDatagram => {
             let (tx, rx) = links::unix(is_blocking)?;
             let wait = waiting::pair(cell.waiting, Some(rx.as_fd()))?;
-            let (tx, rx) = (SocketTx(tx), SocketRx(rx));
-            if is_blocking { run.native(tx, rx) } else { run.polled(tx, rx, wait) }
+            let (tx, rx) = (SocketTx::new(tx, slots), SocketRx::new(rx, slots));
+            if is_blocking { whole.native(tx, rx) } else { whole.polled(tx, rx, wait) }
         }
         Transport::Udp => {
             let (tx, rx) = links::udp(is_blocking)?;
             let wait = waiting::pair(cell.waiting, Some(rx.as_fd()))?;
-            let (tx, rx) = (SocketTx(tx), SocketRx(rx));
-            if is_blocking { run.native(tx, rx) } else { run.polled(tx, rx, wait) }
+            let (tx, rx) = (SocketTx::new(tx, slots), SocketRx::new(rx, slots));
+            if is_blocking { whole.native(tx, rx) } else { whole.polled(tx, rx, wait) }
         }
-        Transport::Tokio if cell.waiting == Waiting::Task => task::one_worker(schedule, cores.1),
-        Transport::Tokio => task::across(schedule, cores, limit),
+        Transport::Tokio if cell.waiting == Waiting::Task => {
+            task::one_worker(schedule, slots, seats)
+        }
+        Transport::Tokio => task::across(schedule, slots, seats, limit),
     }?;
     let mut response = Histogram::new();
     for &latency in latencies.iter().skip(experiment.warm_up) {
@@ -98,11 +105,14 @@ pub(super) fn run(
     Ok((response, queued_share))
 }
 
-/// What all cells on two cores share.
+/// What all transports of a cell share.
+#[derive(Clone, Copy)]
 struct Run {
     schedule: Schedule,
-    cores: (usize, usize),
+    seats: Seats,
     limit: Duration,
+    /// Sends that a message takes.
+    pieces: usize,
 }
 
 /// Arrival minus intended instant of each message that came, ticks; and the share of time queued.
@@ -136,17 +146,21 @@ impl Run {
         waker: &Waker,
         begin: impl FnOnce() -> F + Send,
     ) -> Outcome {
-        let (schedule, is_done) = (self.schedule, AtomicBool::new(false));
+        let (schedule, pieces) = (self.schedule, self.pieces);
+        let is_done = AtomicBool::new(false);
         let is_done = &is_done;
         let send = move |gate: &Gate| {
             let mut tx = tx;
             paced(schedule, |payload| {
                 let mut idle = 0_u32;
-                while !tx.try_send(payload) {
-                    spin_loop();
-                    idle += 1;
-                    if idle.is_multiple_of(IDLE_TURNS) && gate.is_broken() {
-                        return None;
+                for left in (0..pieces).rev() {
+                    let piece = if left == 0 { *payload } else { [MORE; 7] };
+                    while !tx.try_send(&piece) {
+                        spin_loop();
+                        idle += 1;
+                        if idle.is_multiple_of(IDLE_TURNS) && gate.is_broken() {
+                            return None;
+                        }
                     }
                 }
                 waker.wake();
@@ -176,6 +190,9 @@ impl Run {
                     continue;
                 };
                 black_box(taken.sum);
+                if taken.first == MORE {
+                    continue;
+                }
                 let arrival = ticks_ordered();
                 if taken.first == END {
                     is_done.store(true, Ordering::Release);
@@ -188,7 +205,7 @@ impl Run {
                 }
             }
         };
-        let ((), latencies, queued_share) = pair::run(self.cores, self.limit, send, receive)?;
+        let ((), latencies, queued_share) = pair::run(self.seats, self.limit, send, receive)?;
         Ok((latencies, queued_share))
     }
 }

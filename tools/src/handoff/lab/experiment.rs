@@ -80,6 +80,9 @@ impl Transport {
     }
 }
 
+/// Longest message: 64 slots, which a pipe takes in one piece.
+const PAYLOAD_MAX: usize = 64 * SLOT_BYTES;
+
 /// The experiment file.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -112,6 +115,27 @@ pub struct Factors {
     pub waiting: Vec<Waiting>,
     /// Messages a second, 1..=5,000,000.
     pub rate: Vec<f64>,
+    /// Bytes of a message, 1..=3,584. What is more than a slot holds (56) goes as several slots or
+    /// elements, or in one write of a descriptor.
+    #[serde(default = "one_slot")]
+    pub payload: Vec<usize>,
+    /// Cores of sender and receiver; none: those of the command line, or of the plan.
+    #[serde(default)]
+    pub cores: Vec<(usize, usize)>,
+    /// SCHED_FIFO priority of both threads, 1..=99; 0: ordinary scheduling.
+    #[serde(default = "ordinary")]
+    pub priority: Vec<u8>,
+}
+
+/// What a slot of our ring carries.
+const SLOT_BYTES: usize = 56;
+
+fn one_slot() -> Vec<usize> {
+    vec![SLOT_BYTES]
+}
+
+fn ordinary() -> Vec<u8> {
+    vec![0]
 }
 
 /// A transport and a waiting.
@@ -133,17 +157,45 @@ pub struct Cell {
     pub waiting: Waiting,
     /// Messages a second.
     pub rate: f64,
+    /// Bytes of a message.
+    pub payload: usize,
+    /// Cores of sender and receiver.
+    pub cores: (usize, usize),
+    /// SCHED_FIFO priority of both threads; 0: ordinary scheduling.
+    pub priority: u8,
 }
 
 impl Cell {
-    /// `ring spin`, for tables and tags; with the rate where there are several.
+    /// `ring.spin`, for tables and tags; with the value of each factor that has several.
     #[must_use]
-    pub fn label(&self, has_rates: bool) -> String {
-        let (transport, waiting) = (word(self.transport), word(self.waiting));
-        match has_rates {
-            true => format!("{transport}.{waiting}.{}", self.rate),
-            false => format!("{transport}.{waiting}"),
+    pub fn label(&self, factors: &Factors) -> String {
+        let mut label = format!("{}.{}", word(self.transport), word(self.waiting));
+        if factors.rate.len() > 1 {
+            label.push_str(&format!(".{}", self.rate));
         }
+        if factors.payload.len() > 1 {
+            label.push_str(&format!(".{}B", self.payload));
+        }
+        if factors.cores.len() > 1 {
+            label.push_str(&format!(".c{}-{}", self.cores.0, self.cores.1));
+        }
+        if factors.priority.len() > 1 {
+            label.push_str(&format!(".p{}", self.priority));
+        }
+        label
+    }
+
+    /// Slots of our ring that a message takes.
+    #[must_use]
+    pub const fn slots(&self) -> usize {
+        self.payload.div_ceil(SLOT_BYTES)
+    }
+
+    /// Differs from `other` in transport and waiting at most.
+    #[must_use]
+    pub fn is_beside(&self, other: &Cell) -> bool {
+        (self.rate, self.payload, self.cores, self.priority)
+            == (other.rate, other.payload, other.cores, other.priority)
     }
 }
 
@@ -178,7 +230,16 @@ impl Experiment {
         for &rate in &experiment.factors.rate {
             within("rate", rate, 1.0, 5e6)?;
         }
-        let cells = experiment.cells();
+        for &payload in &experiment.factors.payload {
+            within("payload", payload as f64, 1.0, PAYLOAD_MAX as f64)?;
+        }
+        for &priority in &experiment.factors.priority {
+            within("priority", f64::from(priority), 0.0, 99.0)?;
+        }
+        if let Some((core, _)) = experiment.factors.cores.iter().find(|(one, two)| one == two) {
+            return Err(wrong(format!("cores [{core}, {core}]: a hand-over needs two cores")));
+        }
+        let cells = experiment.cells((0, 1));
         let Baseline { transport, waiting } = experiment.baseline;
         if !cells.iter().any(|cell| (cell.transport, cell.waiting) == (transport, waiting)) {
             return Err(wrong("the baseline is none of its cells".to_owned()));
@@ -186,17 +247,36 @@ impl Experiment {
         Ok(experiment)
     }
 
-    /// The cross product, less what makes no sense.
+    /// The cross product, less what makes no sense; `chosen`: the cores where the file names none.
     #[must_use]
-    pub fn cells(&self) -> Vec<Cell> {
-        let Factors { transport, waiting, rate } = &self.factors;
+    pub fn cells(&self, chosen: (usize, usize)) -> Vec<Cell> {
+        let Factors { transport, waiting, rate, payload, priority, .. } = &self.factors;
         let mut cells = Vec::new();
-        for &rate in rate {
-            for &transport in transport {
-                let allowed = waiting.iter().filter(|&&waiting| transport.allows(waiting));
-                cells.extend(allowed.map(|&waiting| Cell { transport, waiting, rate }));
+        for cores in self.pairs(chosen) {
+            for &priority in priority {
+                for &rate in rate {
+                    for &payload in payload {
+                        for &transport in transport {
+                            let allowed = waiting.iter().filter(|&&way| transport.allows(way));
+                            cells.extend(allowed.map(|&waiting| Cell {
+                                transport,
+                                waiting,
+                                rate,
+                                payload,
+                                cores,
+                                priority,
+                            }));
+                        }
+                    }
+                }
             }
         }
         cells
+    }
+
+    /// The pairs of cores that are measured; `chosen` where the file names none.
+    #[must_use]
+    pub fn pairs(&self, chosen: (usize, usize)) -> Vec<(usize, usize)> {
+        if self.factors.cores.is_empty() { vec![chosen] } else { self.factors.cores.clone() }
     }
 }

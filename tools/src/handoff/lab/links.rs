@@ -145,21 +145,44 @@ impl Datagrams for UdpSocket {
     }
 }
 
-pub(super) struct SocketTx<S>(pub(super) S);
-pub(super) struct SocketRx<S>(pub(super) S);
+/// Bytes of one slot with its sequence.
+const SLOT_BYTES: usize = 64;
+
+/// Sends a message as one datagram, of as many bytes as its slots would take.
+pub(super) struct SocketTx<S> {
+    socket: S,
+    bytes: Vec<u8>,
+}
+
+pub(super) struct SocketRx<S> {
+    socket: S,
+    bytes: Vec<u8>,
+}
+
+impl<S> SocketTx<S> {
+    pub(super) fn new(socket: S, slots: usize) -> SocketTx<S> {
+        SocketTx { socket, bytes: vec![0; slots * SLOT_BYTES] }
+    }
+}
+
+impl<S> SocketRx<S> {
+    pub(super) fn new(socket: S, slots: usize) -> SocketRx<S> {
+        SocketRx { socket, bytes: vec![0; slots * SLOT_BYTES] }
+    }
+}
 
 impl<S: Datagrams> Tx for SocketTx<S> {
     fn try_send(&mut self, payload: &Payload) -> bool {
         let words = with_sequence(1, payload);
-        self.0.send_bytes(bytemuck::bytes_of(&words)).is_ok_and(|sent| sent == 64)
+        self.bytes[..SLOT_BYTES].copy_from_slice(bytemuck::bytes_of(&words));
+        self.socket.send_bytes(&self.bytes).is_ok_and(|sent| sent == self.bytes.len())
     }
 }
 
 impl<S: Datagrams> Rx for SocketRx<S> {
     fn try_take(&mut self) -> Option<Taken> {
-        let mut words: Words = [0; 8];
-        let len = self.0.receive_bytes(bytemuck::bytes_of_mut(&mut words)).ok()?;
-        (len == 64).then(|| Taken::all_of(&words))
+        let len = self.socket.receive_bytes(&mut self.bytes).ok()?;
+        (len == self.bytes.len()).then(|| Taken::all_of_bytes(&self.bytes))
     }
 }
 

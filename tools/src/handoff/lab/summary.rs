@@ -7,11 +7,12 @@
 
 use super::super::{has_moved, placement};
 use super::Round;
-use super::experiment::{Cell, Experiment};
+use super::experiment::{Baseline, Cell, Experiment};
 use crate::num::{hundredth, median};
 use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::{Rng, SeedableRng};
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// Name and version of the report's shape.
 const SCHEMA: &str = "tickspin.lab/1";
@@ -62,8 +63,19 @@ pub struct CellSummary {
     pub p999_ns: Stat,
     /// Largest of each round.
     pub max_ns: Stat,
-    /// Its p50 over the baseline's of the same rate and round.
+    /// Its p50 over the baseline's of the same round, rate, payload, cores and priority.
     pub times_baseline: Stat,
+}
+
+/// Two cores, and how near they were in the rounds used.
+#[derive(Clone, Debug, Serialize)]
+pub struct Pair {
+    /// Sender's and receiver's core.
+    pub cores: (usize, usize),
+    /// `tight`, `near` or `far`.
+    pub placement: &'static str,
+    /// Bare round trip around the rounds, median, ns.
+    pub floor_round_trip_ns: f64,
 }
 
 /// The whole experiment.
@@ -75,8 +87,8 @@ pub struct Report {
     pub name: String,
     /// And its question.
     pub question: String,
-    /// Sender's and receiver's core.
-    pub cores: (usize, usize),
+    /// Where it was measured.
+    pub pairs: Vec<Pair>,
     /// Rounds that the numbers are over.
     pub rounds: usize,
     /// Rounds set aside: the cores were moved, or were in another placement than mostly.
@@ -86,11 +98,7 @@ pub struct Report {
     /// No round was quiet, or none of some cell's, so all were used there: the numbers show the host
     /// as much as the cells.
     pub is_noisy: bool,
-    /// Of the rounds used.
-    pub placement: &'static str,
-    /// Bare round trip around the rounds used, median, ns.
-    pub floor_round_trip_ns: f64,
-    /// Taken from both cores by the hypervisor in all rounds, ns.
+    /// Taken from all of these cores by the hypervisor in all rounds, ns.
     pub steal_ns: u64,
     /// In the order of the experiment.
     pub cells: Vec<CellSummary>,
@@ -100,8 +108,7 @@ pub struct Report {
 #[must_use]
 pub fn report(experiment: &Experiment, cores: (usize, usize), rounds: &[Round]) -> Report {
     let kept = Kept::of(rounds);
-    let cells = experiment.cells();
-    let has_rates = experiment.factors.rate.len() > 1;
+    let cells = experiment.cells(cores);
     let expected = (experiment.messages - experiment.warm_up) as u64;
     let (mut cells_crowded, mut is_noisy) = (0, kept.is_noisy);
     let mut summarise = |(index, cell): (usize, &Cell)| {
@@ -113,8 +120,8 @@ pub fn report(experiment: &Experiment, cores: (usize, usize), rounds: &[Round]) 
         let samples = quiet.iter().filter_map(|round| round.samples.get(index));
         let messages = samples.map(|one| one.response.values.len() + one.response.overflow).sum();
         let baseline = cells.iter().position(|other| {
-            (other.transport, other.waiting, other.rate)
-                == (experiment.baseline.transport, experiment.baseline.waiting, cell.rate)
+            let Baseline { transport, waiting } = experiment.baseline;
+            (other.transport, other.waiting) == (transport, waiting) && other.is_beside(cell)
         });
         // Of the same round, and both undisturbed in it.
         let ratios = baseline.map_or_else(Vec::new, |baseline| {
@@ -124,7 +131,7 @@ pub fn report(experiment: &Experiment, cores: (usize, usize), rounds: &[Round]) 
         });
         CellSummary {
             cell: *cell,
-            label: cell.label(has_rates),
+            label: cell.label(&experiment.factors),
             rounds: quiet.len(),
             messages,
             lost: (expected * quiet.len() as u64).saturating_sub(messages),
@@ -137,19 +144,25 @@ pub fn report(experiment: &Experiment, cores: (usize, usize), rounds: &[Round]) 
         }
     };
     let summaries = cells.iter().enumerate().map(&mut summarise).collect();
-    let looks = kept.rounds.iter().flat_map(|round| [round.looks_ns.0, round.looks_ns.1]).collect();
-    let floor_round_trip_ns = median(looks);
+    let pairs: Vec<Pair> = experiment
+        .pairs(cores)
+        .into_iter()
+        .enumerate()
+        .map(|(at, cores)| {
+            let of_pair = kept.rounds.iter().filter_map(|round| round.looks_ns.get(at));
+            let floor_round_trip_ns = median(of_pair.flat_map(|look| [look.0, look.1]).collect());
+            Pair { cores, placement: placement(floor_round_trip_ns), floor_round_trip_ns }
+        })
+        .collect();
     Report {
         schema: SCHEMA,
         name: experiment.name.clone(),
         question: experiment.question.clone(),
-        cores,
+        pairs,
         rounds: kept.rounds.len(),
         rounds_moved: kept.moved,
         cells_crowded,
         is_noisy,
-        placement: placement(floor_round_trip_ns),
-        floor_round_trip_ns,
         steal_ns: rounds.iter().map(|round| round.steal_ns).sum(),
         cells: summaries,
     }
@@ -182,12 +195,19 @@ struct Kept<'a> {
 
 impl<'a> Kept<'a> {
     fn of(all: &'a [Round]) -> Kept<'a> {
-        let stayed = |round: &&Round| !has_moved(round.looks_ns.0, round.looks_ns.1);
-        let place = |round: &Round| placement(f64::midpoint(round.looks_ns.0, round.looks_ns.1));
-        let count = |name: &str| all.iter().filter(stayed).filter(|r| place(r) == name).count();
-        let most = ["tight", "near", "far"].into_iter().max_by_key(|name| count(name));
+        let stayed = |round: &&Round| round.looks_ns.iter().all(|look| !has_moved(look.0, look.1));
+        // Of all pairs at once: they are moved together or not.
+        let places = |round: &Round| -> Vec<&'static str> {
+            let middle = round.looks_ns.iter().map(|look| f64::midpoint(look.0, look.1));
+            middle.map(placement).collect()
+        };
+        let mut counts: BTreeMap<Vec<&'static str>, usize> = BTreeMap::new();
+        for round in all.iter().filter(stayed) {
+            *counts.entry(places(round)).or_default() += 1;
+        }
+        let most = counts.into_iter().max_by_key(|(_, count)| *count).map(|(places, _)| places);
         let rounds: Vec<&Round> =
-            all.iter().filter(stayed).filter(|round| Some(place(round)) == most).collect();
+            all.iter().filter(stayed).filter(|round| Some(places(round)) == most).collect();
         match rounds.is_empty() {
             false => Kept { moved: all.len() - rounds.len(), rounds, is_noisy: false },
             true => Kept { rounds: all.iter().collect(), moved: 0, is_noisy: true },
@@ -218,7 +238,7 @@ mod tests {
     fn round(looks_ns: (f64, f64), queued_share: f64) -> Round {
         let response = tickspin_results::Histogram::new();
         Round {
-            looks_ns,
+            looks_ns: vec![looks_ns],
             steal_ns: 0,
             samples: vec![super::super::Sample {
                 response,

@@ -1,12 +1,11 @@
 //! Async tasks of `tokio`: on one worker, and woken across threads.
 
-use super::super::pair::{self, Gate};
-use super::cell::{Outcome, Schedule, paced, touched};
+use super::super::pair::{self, Gate, Seats};
+use super::cell::{MORE, Outcome, Schedule, paced, touched};
 use crate::error::Failure;
 use std::hint::spin_loop;
 use std::time::{Duration, Instant};
 use tickspin_host::clock::{ticks, ticks_ordered};
-use tickspin_host::cpu;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::{Receiver, channel};
 
@@ -20,9 +19,9 @@ fn runtime() -> Result<Runtime, Failure> {
 
 /// Sender and receiver are tasks of one worker: the sender spins until the instant, sends, and lets
 /// the other one run. No thread is woken, so this is what a task costs by itself.
-pub(super) fn one_worker(schedule: Schedule, core: usize) -> Outcome {
+pub(super) fn one_worker(schedule: Schedule, slots: usize, seats: Seats) -> Outcome {
     let work = move || -> Outcome {
-        cpu::pin(core).map_err(Failure::environment)?;
+        pair::sit(seats.cores.1, seats.priority)?;
         let (began, queued_before_ns) = (Instant::now(), pair::queued_ns());
         let runtime = runtime()?;
         let (tx, rx) = channel::<[u64; 8]>(SLOTS);
@@ -35,8 +34,11 @@ pub(super) fn one_worker(schedule: Schedule, core: usize) -> Outcome {
                     while ticks() < due {
                         spin_loop();
                     }
-                    if tx.send([due, number, 0, 0, 0, 0, 0, 0]).await.is_err() {
-                        return;
+                    for left in (0..slots).rev() {
+                        let first = if left == 0 { due } else { MORE };
+                        if tx.send([first, number, 0, 0, 0, 0, 0, 0]).await.is_err() {
+                            return;
+                        }
                     }
                     tokio::task::yield_now().await;
                 }
@@ -56,18 +58,21 @@ pub(super) fn one_worker(schedule: Schedule, core: usize) -> Outcome {
 
 /// A thread sends, a task on another core's worker receives: each message wakes the worker if it
 /// sleeps, as whatever comes from outside a runtime does.
-pub(super) fn across(schedule: Schedule, cores: (usize, usize), limit: Duration) -> Outcome {
+pub(super) fn across(schedule: Schedule, slots: usize, seats: Seats, limit: Duration) -> Outcome {
     let runtime = runtime()?;
     let (tx, rx) = channel::<[u64; 8]>(SLOTS);
     let send = move |gate: &Gate| {
         let sent = paced(schedule, |payload| {
             let [due, number, ..] = *payload;
             let mut idle = 0_u32;
-            while tx.try_send([due, number, 0, 0, 0, 0, 0, 0]).is_err() {
-                spin_loop();
-                idle += 1;
-                if idle.is_multiple_of(1 << 14) && gate.is_broken() {
-                    return None;
+            for left in (0..slots).rev() {
+                let first = if left == 0 { due } else { MORE };
+                while tx.try_send([first, number, 0, 0, 0, 0, 0, 0]).is_err() {
+                    spin_loop();
+                    idle += 1;
+                    if idle.is_multiple_of(1 << 14) && gate.is_broken() {
+                        return None;
+                    }
                 }
             }
             Some(())
@@ -77,7 +82,7 @@ pub(super) fn across(schedule: Schedule, cores: (usize, usize), limit: Duration)
         sent
     };
     let receive = move |_: &Gate| Some(runtime.block_on(collect(rx, schedule.count)));
-    let ((), latencies, queued_share) = pair::run(cores, limit, send, receive)?;
+    let ((), latencies, queued_share) = pair::run(seats, limit, send, receive)?;
     Ok((latencies, queued_share))
 }
 
@@ -85,6 +90,9 @@ async fn collect(mut rx: Receiver<[u64; 8]>, most: usize) -> Vec<u64> {
     let mut latencies = touched(most);
     let mut count = 0;
     while let Some(words) = rx.recv().await {
+        if words[0] == MORE {
+            continue;
+        }
         let arrival = ticks_ordered();
         if let Some(latency) = latencies.get_mut(count) {
             *latency = arrival.saturating_sub(words[0]);
