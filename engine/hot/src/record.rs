@@ -229,20 +229,25 @@ impl Recorder {
     }
 
     /// Takes such an event, the last one counted; `looked`: when the loop was last seen before the
-    /// arrival. Gives the spell that it ends.
-    pub(crate) fn slow_tick(&mut self, marks: &Marks, event: &Event, looked: u64) -> Option<Spell> {
-        self.slow.take(&self.clock, self.stats.last_seq, looked, marks, event);
-        self.slow.fetch()
-    }
-
-    /// A spell that is still open, ended.
-    pub(crate) fn last_spell(&mut self) -> Option<Spell> {
-        self.slow.close();
-        self.slow.fetch()
-    }
-
-    /// A spell that a look of the waiting loop ended.
+    /// arrival. True where a spell ended with it: [`Recorder::ended_spell`].
     #[inline]
+    pub(crate) fn slow_tick(&mut self, marks: &Marks, event: &Event, looked: u64) -> bool {
+        self.slow.take(&self.clock, self.stats.last_seq, looked, marks, event);
+        self.slow.has_ended()
+    }
+
+    /// Ends a spell that is still open.
+    pub(crate) fn close_spell(&mut self) {
+        self.slow.close();
+    }
+
+    /// See [`Recorder::ended_spell`].
+    #[inline]
+    pub(crate) const fn has_ended_spell(&self) -> bool {
+        self.slow.has_ended()
+    }
+
+    /// A spell that ended, once.
     pub(crate) fn ended_spell(&mut self) -> Option<Spell> {
         self.slow.fetch()
     }

@@ -172,9 +172,8 @@ where
     if is_honest && let Some(foreign) = hot.foreign_peer() {
         ended = foreign;
     }
-    if let Some(spell) = hot.record.last_spell() {
-        hot.hand_over(spell);
-    }
+    hot.record.close_spell();
+    hot.hand_over();
     hot.flush_all();
     hot.record.set_phase(Phase::Done);
     Outcome { ended, signal: course.signal, last_seq: hot.record.stats.last_seq, reports_complete }

@@ -245,8 +245,8 @@ where
                 if self.record.look_idle(now) {
                     self.notice_gap(self.record.stats.last_seq);
                 }
-                if let Some(spell) = self.record.ended_spell() {
-                    self.hand_over(spell);
+                if self.record.has_ended_spell() {
+                    self.hand_over();
                 }
                 let cause = self.last_cause();
                 self.watch_stop(terms, course, now, cause);
@@ -378,15 +378,16 @@ where
     #[cold]
     #[inline(never)]
     fn slow_tick(&mut self, marks: &Marks, event: &Event, looked: u64) {
-        if let Some(spell) = self.record.slow_tick(marks, event, looked) {
-            self.hand_over(spell);
+        if self.record.slow_tick(marks, event, looked) {
+            self.hand_over();
         }
     }
 
     /// Gives a spell of slow ticks that ended to cold.
     #[cold]
     #[inline(never)]
-    pub(super) fn hand_over(&mut self, spell: Spell) {
+    pub(super) fn hand_over(&mut self) {
+        let Some(spell) = self.record.ended_spell() else { return };
         if let Err(spell) = self.spells.try_push(spell) {
             self.record.stats.spells_lost += 1;
             self.record.stats.slow_lost += spell.count;
