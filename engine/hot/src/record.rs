@@ -18,7 +18,7 @@ use crate::book::Book;
 use crate::orders::{Orders, Outbox};
 use crate::risk::Risk;
 use crate::stamps::Marks;
-use slow::Slow;
+use slow::{Slow, SlowTick};
 use tickspin_host::clock::Clock;
 use tickspin_ring::counters::CounterWriter;
 use tickspin_ring::tally::TallyWriter;
@@ -111,6 +111,15 @@ impl LoopStats {
     }
 }
 
+/// What one measured event took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Took {
+    /// Intended instant to the end of the work, ns; 0: negative.
+    pub response_ns: u64,
+    /// Service time in ns where it is longer than every one before.
+    pub slowest_ns: Option<u64>,
+}
+
 /// Tallies, counters, clock, and the loop's own counts.
 pub struct Recorder {
     tallies: TallyWriter,
@@ -158,7 +167,7 @@ impl Recorder {
             last_look: 0,
             largest_gap_ticks: 0,
             slowest_ticks: 0,
-            slow: Slow::new(u64::MAX),
+            slow: Slow::new(u64::MAX, u64::MAX),
             flushed: [0; FLUSH_STEPS as usize],
             foreign_report_stamp: 0,
         }
@@ -169,7 +178,7 @@ impl Recorder {
     #[must_use]
     pub const fn with_slow_over(mut self, over_ns: u64) -> Recorder {
         let over_ns = if over_ns < slow::OVER_MIN_NS { slow::OVER_MIN_NS } else { over_ns };
-        self.slow = Slow::new(self.clock.ticks_from_ns(over_ns));
+        self.slow = Slow::new(over_ns, self.clock.ticks_from_ns(over_ns));
         self
     }
 
@@ -215,24 +224,27 @@ impl Recorder {
         if gap >= self.slow.over_ticks() && self.last_look != 0 {
             self.stats.long_gaps += 1;
         }
-        if self.slow.look_ticks == 0 && self.slow.is_stale(now) {
+        if self.slow.look_ns == 0 && self.slow.is_stale(now) {
             self.slow.close();
         }
         self.look(now)
     }
 
-    /// The event is slow, or follows one that was: it belongs to [`Recorder::slow_tick`].
+    /// A tick of this response is slow, or follows one that was: it belongs to
+    /// [`Recorder::slow_tick`].
     #[inline]
     #[must_use]
-    pub(crate) const fn is_slow(&self, marks: &Marks, event: &Event) -> bool {
-        marks.end.saturating_sub(event.intended_ticks()) >= self.slow.look_ticks
+    pub(crate) const fn is_slow(&self, response_ns: u64) -> bool {
+        response_ns >= self.slow.look_ns
     }
 
-    /// Takes such an event, the last one counted; `looked`: when the loop was last seen before the
-    /// arrival. True where a spell ended with it: [`Recorder::ended_spell`].
+    /// Takes such a tick. True where a spell ended with it: [`Recorder::ended_spell`].
     #[inline]
-    pub(crate) fn slow_tick(&mut self, marks: &Marks, event: &Event, looked: u64) -> bool {
-        self.slow.take(&self.clock, self.stats.last_seq, looked, marks, event);
+    pub(crate) fn slow_tick(&mut self, tick: &SlowTick, response_ns: u64) -> bool {
+        if self.slow.follow(tick, response_ns) {
+            return false;
+        }
+        self.slow.take(tick, response_ns);
         self.slow.has_ended()
     }
 
@@ -259,14 +271,13 @@ impl Recorder {
     }
 
     /// The spans of one measured event. `STAGES`: the stage marks were taken.
-    /// Gives the service time in ns where it is longer than every one before.
     #[inline]
     pub fn tick<const STAGES: bool>(
         &mut self,
         marks: &Marks,
         event: &Event,
         has_orders: bool,
-    ) -> Option<u64> {
+    ) -> Took {
         self.span(stage::RING_WAIT, event.sent_ticks, marks.arrival);
         if STAGES {
             self.span(stage::BOOK, marks.arrival, marks.booked);
@@ -283,12 +294,17 @@ impl Recorder {
             self.value(stage::TICK_TO_ORDER, service_ns);
         }
         self.value(stage::SERVICE, service_ns);
-        self.span(stage::RESPONSE, event.intended_ticks(), marks.end);
-        if ticks > Some(self.slowest_ticks) {
+        let response = marks.end.checked_sub(event.intended_ticks());
+        let response_ns = response.map(|ticks| self.clock.ns(ticks));
+        self.value(stage::RESPONSE, response_ns);
+        let is_slowest = ticks > Some(self.slowest_ticks);
+        if is_slowest {
             self.slowest_ticks = ticks.unwrap_or_default();
-            return service_ns;
         }
-        None
+        Took {
+            response_ns: response_ns.unwrap_or_default(),
+            slowest_ns: if is_slowest { service_ns } else { None },
+        }
     }
 
     #[inline]

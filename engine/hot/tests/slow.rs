@@ -95,7 +95,7 @@ fn a_stall_before_an_arrival_is_the_root_of_all_that_came_meanwhile() {
     assert_eq!((spell.root.seq, spell.last_seq, spell.count), (2, 3, 2), "the fourth waited 2 us");
     assert_eq!((spell.root.looked, spell.root.sent), (1_030, 1_100));
     assert_eq!((spell.root.marks.arrival, spell.root.marks.end), (11_040, 11_070));
-    assert_eq!((spell.depth, spell.worst_ticks), (1, 11_070 - 1_100));
+    assert_eq!((spell.depth, spell.worst_ns), (1, 11_070 - 1_100));
     assert_eq!(spell.counts.iter().sum::<u32>(), 2);
 }
 

@@ -61,7 +61,7 @@ impl Case {
             at_s: clock.ns(marks.end.saturating_sub(start)) as f64 / 1e9,
             samples: spell.count,
             response_ns: span(root.intended, marks.end),
-            worst_ns: clock.ns(spell.worst_ticks),
+            worst_ns: spell.worst_ns,
             schedule_lag_ns: lag_ns,
             ring_wait_ns: span(root.sent, marks.arrival),
             loop_gap_ns: span(root.looked, marks.arrival),
@@ -161,7 +161,7 @@ mod tests {
             last_end: end,
             count: 3,
             depth: 2,
-            worst_ticks: end - intended,
+            worst_ns: end - intended,
             ..Spell::EMPTY
         };
         spell.counts[range_of(end - intended)] = 1;

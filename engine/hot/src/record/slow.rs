@@ -6,13 +6,11 @@
 //! a tick that was not begins a spell, and so does one that was itself held up (from the end of the
 //! one before to its own end) for the threshold and for half of its response.
 //!
-//! Cost: one compare an event that is not slow. A slow one costs 5 to 10 ns, the end of a spell a
-//! copy of 520 bytes into a queue, both after the event's last request has left. What the kernel and
+//! Cost: one compare an event that is not slow, a few nanoseconds one that is; the end of a spell costs
+//! a copy of 520 bytes into a queue. Both after the event's last request has left. What the kernel and
 //! the host did meanwhile is cold's to find out.
 
 use crate::stamps::Marks;
-use tickspin_host::clock::Clock;
-use tickspin_wire::event::Event;
 
 /// Ranges of responses: four to each doubling from 2^10 ns on, as far as tallies reach (2^36 ns).
 pub const RANGES: usize = 104;
@@ -62,6 +60,15 @@ pub struct SlowTick {
     pub marks: Marks,
 }
 
+impl SlowTick {
+    /// From when the loop was free for it to its end: its own share of the response, ticks.
+    #[inline]
+    const fn own(&self) -> u64 {
+        let since = if self.looked > self.sent { self.looked } else { self.sent };
+        self.marks.end.saturating_sub(since)
+    }
+}
+
 /// Slow ticks in a row, with one root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Spell {
@@ -75,8 +82,8 @@ pub struct Spell {
     pub count: u64,
     /// Of these, behind the root: sent before its arrival. So deep was the ring.
     pub depth: u64,
-    /// The longest response, ticks of the TSC.
-    pub worst_ticks: u64,
+    /// The longest response, ns.
+    pub worst_ns: u64,
     /// How many by response, see [`range_of`].
     pub counts: [u32; RANGES],
 }
@@ -95,16 +102,18 @@ impl Spell {
         last_end: 0,
         count: 0,
         depth: 0,
-        worst_ticks: 0,
+        worst_ns: 0,
         counts: [0; RANGES],
     };
 }
 
 /// The meter: the threshold and the spell at hand.
 pub(super) struct Slow {
-    /// A response from here on is looked at: the threshold, 0 while a spell is open.
-    pub(super) look_ticks: u64,
-    /// The threshold; `u64::MAX`: off.
+    /// A response from here on is looked at, ns: the threshold, 0 while a spell is open.
+    pub(super) look_ns: u64,
+    /// The threshold, ns; `u64::MAX`: off.
+    over_ns: u64,
+    /// The same in ticks of the TSC.
     over_ticks: u64,
     spell: Spell,
     /// A spell that is over and not yet fetched.
@@ -113,9 +122,10 @@ pub(super) struct Slow {
 }
 
 impl Slow {
-    pub(super) const fn new(over_ticks: u64) -> Slow {
+    pub(super) const fn new(over_ns: u64, over_ticks: u64) -> Slow {
         Slow {
-            look_ticks: over_ticks,
+            look_ns: over_ns,
+            over_ns,
             over_ticks,
             spell: Spell::EMPTY,
             is_over: false,
@@ -128,52 +138,57 @@ impl Slow {
         self.over_ticks
     }
 
-    /// A tick that is slow, or follows one that was.
+    /// A slow tick that only queued behind the root of the spell at hand: counted, and true.
+    /// In line, because in a backlog every tick is one.
     #[inline]
-    pub(super) fn take(
-        &mut self,
-        clock: &Clock,
-        seq: u64,
-        looked: u64,
-        marks: &Marks,
-        event: &Event,
-    ) {
-        let response = marks.end.saturating_sub(event.intended_ticks());
-        if response < self.over_ticks {
+    pub(super) fn follow(&mut self, tick: &SlowTick, response_ns: u64) -> bool {
+        if self.spell.count == 0 || response_ns < self.over_ns || tick.own() >= self.over_ticks {
+            return false;
+        }
+        self.count(tick, response_ns);
+        true
+    }
+
+    /// A tick that is slow, or follows one that was.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn take(&mut self, tick: &SlowTick, response_ns: u64) {
+        if response_ns < self.over_ns {
             self.close();
             return;
         }
-        let since = if looked > event.sent_ticks { looked } else { event.sent_ticks };
-        let own = marks.end.saturating_sub(since);
-        if self.spell.count != 0 && own >= self.over_ticks && own >= response / 2 {
+        let (own, end) = (tick.own(), tick.marks.end);
+        let is_root = own >= self.over_ticks && own >= end.saturating_sub(tick.intended) / 2;
+        if self.spell.count != 0 && is_root {
             self.close();
         }
         if self.spell.count == 0 {
-            self.spell.root = SlowTick {
-                seq,
-                intended: event.intended_ticks(),
-                sent: event.sent_ticks,
-                looked,
-                marks: *marks,
-            };
-            self.look_ticks = 0;
-        } else if event.sent_ticks <= self.spell.root.marks.arrival {
-            self.spell.depth += 1;
+            self.spell.root = *tick;
+            self.look_ns = 0;
         }
-        self.spell.last_seq = seq;
-        self.spell.last_end = marks.end;
-        self.spell.count += 1;
-        if response > self.spell.worst_ticks {
-            self.spell.worst_ticks = response;
+        self.count(tick, response_ns);
+    }
+
+    #[inline]
+    fn count(&mut self, tick: &SlowTick, response_ns: u64) {
+        let spell = &mut self.spell;
+        if tick.sent <= spell.root.marks.arrival && spell.count != 0 {
+            spell.depth += 1;
         }
-        if let Some(count) = self.spell.counts.get_mut(range_of(clock.ns(response))) {
-            *count = count.saturating_add(1);
+        spell.last_seq = tick.seq;
+        spell.last_end = tick.marks.end;
+        spell.count += 1;
+        if response_ns > spell.worst_ns {
+            spell.worst_ns = response_ns;
+        }
+        if let Some(count) = spell.counts.get_mut(range_of(response_ns)) {
+            *count = count.wrapping_add(1);
         }
     }
 
     /// Ends the spell at hand, if there is one.
     pub(super) fn close(&mut self) {
-        self.look_ticks = self.over_ticks;
+        self.look_ns = self.over_ns;
         if self.spell.count == 0 {
             return;
         }
@@ -208,10 +223,11 @@ mod tests {
 
     /// A tick sent as intended, that arrived and was done at the given instants.
     fn tick(slow: &mut Slow, seq: u64, sent: u64, looked: u64, arrival: u64, end: u64) {
-        let event = Event { sent_ticks: sent, ..Event::EMPTY };
         let marks = Marks { arrival, booked: arrival, decided: arrival, end };
-        if marks.end - sent >= slow.look_ticks {
-            slow.take(&Clock::with_frequency(1_000_000_000), seq, looked, &marks, &event);
+        let tick = SlowTick { seq, intended: sent, sent, looked, marks };
+        // A clock of 1 GHz.
+        if end - sent >= slow.look_ns && !slow.follow(&tick, end - sent) {
+            slow.take(&tick, end - sent);
         }
     }
 
@@ -226,7 +242,7 @@ mod tests {
 
     #[test]
     fn a_stall_and_what_queued_behind_it_are_one_spell() {
-        let mut slow = Slow::new(5_000);
+        let mut slow = Slow::new(5_000, 5_000);
         tick(&mut slow, 1, 100, 90, 120, 200);
         assert!(slow.fetch().is_none());
         // The loop was away from 1,000 to 21,000; three more came meanwhile, one after.
@@ -238,7 +254,7 @@ mod tests {
         tick(&mut slow, 6, 22_000, 21_950, 22_010, 22_100);
         let spell = slow.fetch().expect("it ended");
         assert_eq!((spell.root.seq, spell.last_seq, spell.count, spell.depth), (2, 5, 4, 3));
-        assert_eq!((spell.worst_ticks, spell.root.looked), (19_100, 1_000));
+        assert_eq!((spell.worst_ns, spell.root.looked), (19_100, 1_000));
         assert_eq!(spell.counts.iter().sum::<u32>(), 4);
         assert_eq!(spell.counts[range_of(19_100)], 2, "18,200 is of the same range");
         assert!(slow.fetch().is_none(), "once");
@@ -246,7 +262,7 @@ mod tests {
 
     #[test]
     fn a_second_stall_within_a_spell_begins_another() {
-        let mut slow = Slow::new(5_000);
+        let mut slow = Slow::new(5_000, 5_000);
         tick(&mut slow, 1, 1_000, 900, 11_000, 11_100);
         tick(&mut slow, 2, 2_000, 11_100, 11_110, 31_000);
         let first = slow.fetch().expect("the second one is held up by itself");
@@ -259,7 +275,7 @@ mod tests {
 
     #[test]
     fn off_never_looks() {
-        let mut slow = Slow::new(u64::MAX);
+        let mut slow = Slow::new(u64::MAX, u64::MAX);
         tick(&mut slow, 1, 0, 0, 1 << 40, 1 << 41);
         slow.close();
         assert!(slow.fetch().is_none());

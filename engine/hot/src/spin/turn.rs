@@ -5,13 +5,14 @@ use crate::decode::{Fault, Tick, decode};
 use crate::input::{Input, Polled};
 use crate::notice::Notice;
 use crate::orders::{Cause, Outbox, Unsent};
+use crate::record::slow::SlowTick;
 use crate::record::{FLUSH_STEPS, Phase, Spell};
 use crate::risk::{Closed, Now, Refusal};
 use crate::stamps::{Marks, Stamps};
 use crate::strategy::{Order, Strategy, Wishes};
 use ringbuf::traits::Producer as Queue;
 use tickspin_host::process::stop_signal;
-use tickspin_wire::event::{Event, Kind};
+use tickspin_wire::event::Kind;
 use tickspin_wire::num::InstrumentId;
 use tickspin_wire::order::Report;
 
@@ -90,16 +91,20 @@ where
         } else {
             let marks = Marks { arrival, booked, decided, end };
             let has_orders = went & SENT != 0;
-            let slowest = if T::STAGES {
+            let took = if T::STAGES {
                 self.record.tick::<true>(&marks, &tick.event, has_orders)
             } else {
                 self.record.tick::<false>(&marks, &tick.event, has_orders)
             };
-            if let Some(service_ns) = slowest {
+            if let Some(service_ns) = took.slowest_ns {
                 self.notify(Notice::Slowest { seq: cause.seq, service_ns });
             }
-            if self.record.is_slow(&marks, &tick.event) {
-                self.slow_tick(&marks, &tick.event, looked);
+            if self.record.is_slow(took.response_ns) {
+                let (sent, intended) = (tick.event.sent_ticks, tick.event.intended_ticks());
+                let tick = SlowTick { seq: cause.seq, intended, sent, looked, marks };
+                if self.record.slow_tick(&tick, took.response_ns) {
+                    self.hand_over();
+                }
             }
         }
         None
@@ -372,14 +377,6 @@ where
     fn notify(&mut self, notice: Notice) {
         if self.notices.try_push(notice).is_err() {
             self.record.stats.notices_lost += 1;
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn slow_tick(&mut self, marks: &Marks, event: &Event, looked: u64) {
-        if self.record.slow_tick(marks, event, looked) {
-            self.hand_over();
         }
     }
 
