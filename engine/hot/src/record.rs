@@ -18,7 +18,7 @@ use crate::book::Book;
 use crate::orders::{Orders, Outbox};
 use crate::risk::Risk;
 use crate::stamps::Marks;
-use slow::{Slow, SlowTick};
+use slow::{Followed, Slow, SlowTick};
 use tickspin_host::clock::Clock;
 use tickspin_ring::counters::CounterWriter;
 use tickspin_ring::tally::TallyWriter;
@@ -238,13 +238,34 @@ impl Recorder {
         response_ns >= self.slow.look_ns
     }
 
-    /// Takes such a tick. True where a spell ended with it: [`Recorder::ended_spell`].
+    /// Takes such a tick, the last one counted; `looked`: when the loop was last seen before its
+    /// arrival. True where a spell ended with it: [`Recorder::ended_spell`].
     #[inline]
-    pub(crate) fn slow_tick(&mut self, tick: &SlowTick, response_ns: u64) -> bool {
-        if self.slow.follow(tick, response_ns) {
+    pub(crate) fn slow_tick(
+        &mut self,
+        marks: &Marks,
+        event: &Event,
+        looked: u64,
+        response_ns: u64,
+    ) -> bool {
+        let (seq, sent) = (self.stats.last_seq, event.sent_ticks);
+        if self.slow.follow(&Followed { seq, sent, looked, end: marks.end }, response_ns) {
             return false;
         }
-        self.slow.take(tick, response_ns);
+        self.begin_spell(marks, event, looked, response_ns)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn begin_spell(&mut self, marks: &Marks, event: &Event, looked: u64, response_ns: u64) -> bool {
+        let tick = SlowTick {
+            seq: self.stats.last_seq,
+            intended: event.intended_ticks(),
+            sent: event.sent_ticks,
+            looked,
+            marks: *marks,
+        };
+        self.slow.take(&tick, response_ns);
         self.slow.has_ended()
     }
 

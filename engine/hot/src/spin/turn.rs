@@ -5,7 +5,6 @@ use crate::decode::{Fault, Tick, decode};
 use crate::input::{Input, Polled};
 use crate::notice::Notice;
 use crate::orders::{Cause, Outbox, Unsent};
-use crate::record::slow::SlowTick;
 use crate::record::{FLUSH_STEPS, Phase, Spell};
 use crate::risk::{Closed, Now, Refusal};
 use crate::stamps::{Marks, Stamps};
@@ -99,12 +98,10 @@ where
             if let Some(service_ns) = took.slowest_ns {
                 self.notify(Notice::Slowest { seq: cause.seq, service_ns });
             }
-            if self.record.is_slow(took.response_ns) {
-                let (sent, intended) = (tick.event.sent_ticks, tick.event.intended_ticks());
-                let tick = SlowTick { seq: cause.seq, intended, sent, looked, marks };
-                if self.record.slow_tick(&tick, took.response_ns) {
-                    self.hand_over();
-                }
+            if self.record.is_slow(took.response_ns)
+                && self.record.slow_tick(&marks, &tick.event, looked, took.response_ns)
+            {
+                self.hand_over();
             }
         }
         None
