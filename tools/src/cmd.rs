@@ -11,6 +11,7 @@ pub mod hist;
 pub mod jitter;
 pub mod knee;
 pub mod lab;
+pub mod report;
 pub mod ring;
 pub mod run;
 mod time; // 500ms, 30s, 5m
@@ -37,6 +38,8 @@ pub enum Command {
     Bench(bench::Args),
     /// Run an experiment: transports and ways of waiting, side by side.
     Lab(lab::Args),
+    /// One HTML file of a run: curves, time strip, causes, host, verdict; the logs are in it.
+    Report(report::Args),
     /// How much faster a recording can be played until an objective breaks.
     Knee(knee::Args),
     /// How far the cores are from one another: a bare line handed over, core to core.
@@ -63,6 +66,7 @@ pub fn run(command: &Command) -> Outcome {
         Command::Why(args) => why::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Lab(args) => lab::run(args),
+        Command::Report(args) => report::run(args),
         Command::Knee(args) => knee::run(args),
         Command::C2c(args) => c2c::run(args),
         Command::Doctor(args) => doctor::run(args),

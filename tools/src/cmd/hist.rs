@@ -11,10 +11,10 @@ mod columns; // sums as Parquet
 mod convert; // one log in another format
 mod diff; // two logs beside each other
 mod dump; // the whole distribution, or every interval
-mod grade; // percentiles against budget or objective, in words and colour
+pub(super) mod grade; // percentiles against budget or objective, in words and colour
 pub(super) mod load; // files into sums, and what was cut off
 mod merge; // many logs become one
-mod output; // where to, in which format
+pub(super) mod output; // where to, in which format
 mod plot; // percentile curves
 mod print; // sums as table, percentile text, CSV, JSON
 pub(super) mod rule; // one objective

@@ -10,21 +10,21 @@ use tickspin_results::Stage;
 use tickspin_results::table::{Table, grouped};
 
 /// What is graded, in the columns of the table of percentiles.
-const GRADED: [&str; 6] = ["p50", "p90", "p99", "p99.9", "p99.99", "max"];
+pub(in crate::cmd) const GRADED: [&str; 6] = ["p50", "p90", "p99", "p99.9", "p99.99", "max"];
 
 const GREEN: &str = "\x1b[32m";
 const RED: &str = "\x1b[31m";
 const PLAIN: &str = "\x1b[0m";
 
 /// The grade of one percentile: a word, and whether it is good news.
-struct Grade {
-    word: String,
-    is_ok: bool,
-    by_rule: bool,
+pub(in crate::cmd) struct Grade {
+    pub(in crate::cmd) word: String,
+    pub(in crate::cmd) is_ok: bool,
+    pub(in crate::cmd) by_rule: bool,
 }
 
 /// The first rule that speaks of this percentile of this tag, else the stage's budget.
-fn grade(sum: &Sum, name: &str, rules: &[Rule]) -> Option<Grade> {
+pub(in crate::cmd) fn grade(sum: &Sum, name: &str, rules: &[Rule]) -> Option<Grade> {
     let quantity = Quantity::named(name)?;
     if sum.values.is_empty() {
         return None;
@@ -39,7 +39,7 @@ fn grade(sum: &Sum, name: &str, rules: &[Rule]) -> Option<Grade> {
     Some(Grade { is_ok: word == "ok", word, by_rule: rule.is_some() })
 }
 
-fn budget(sum: &Sum) -> Option<u64> {
+pub(in crate::cmd) fn budget(sum: &Sum) -> Option<u64> {
     Stage::from_name(&sum.tag)?.budget_ns()
 }
 

@@ -13,23 +13,33 @@ use tickspin_results::sum;
 /// All intervals of one tag.
 pub(in crate::cmd) struct Sum {
     /// Empty: the log has no tags.
-    pub(super) tag: String,
+    pub(in crate::cmd) tag: String,
     /// Number of intervals.
     pub(super) intervals: usize,
     /// When the first began and the last ended, since 1970 as far as the log says.
     pub(super) span: (Duration, Duration),
     /// Their values, added.
-    pub(super) values: hdrhistogram::Histogram<u64>,
+    pub(in crate::cmd) values: hdrhistogram::Histogram<u64>,
 }
 
 impl Sum {
+    /// One interval's worth.
+    #[cfg(test)]
+    pub(in crate::cmd) fn new(
+        tag: &str,
+        span: (Duration, Duration),
+        values: hdrhistogram::Histogram<u64>,
+    ) -> Sum {
+        Sum { tag: tag.to_owned(), intervals: 1, span, values }
+    }
+
     /// The tag, or what stands for none.
-    pub(super) fn name(&self) -> &str {
+    pub(in crate::cmd) fn name(&self) -> &str {
         if self.tag.is_empty() { "(no tag)" } else { &self.tag }
     }
 
     /// Stages in their own order, then other tags by name: an order that no file decides.
-    pub(super) fn place(&self) -> (usize, &str) {
+    pub(in crate::cmd) fn place(&self) -> (usize, &str) {
         let place = Stage::from_name(&self.tag).map_or(Stage::ALL.len(), |stage| stage as usize);
         (place, &self.tag)
     }
@@ -37,9 +47,9 @@ impl Sum {
 
 /// A log that ends in the middle of a line.
 pub(in crate::cmd) struct Cut {
-    pub(super) file: String,
+    pub(in crate::cmd) file: String,
     /// What was dropped, for a reader.
-    pub(super) what: String,
+    pub(in crate::cmd) what: String,
 }
 
 /// What all files hold together.
@@ -116,7 +126,7 @@ pub(in crate::cmd) fn all(paths: &[PathBuf], unit: Option<Unit>) -> Result<Loade
 const CELLS_MAX: usize = 1 << 28;
 
 /// Adds one interval to the sum of its tag.
-pub(super) fn add(sums: &mut Vec<Sum>, interval: &Interval) -> Result<(), String> {
+pub(in crate::cmd) fn add(sums: &mut Vec<Sum>, interval: &Interval) -> Result<(), String> {
     let Interval { tag, since_epoch: start, length, values, .. } = interval;
     let end = start.saturating_add(*length);
     let of_tag = |error| format!("tag '{tag}': {error}");
@@ -179,16 +189,25 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
 fn one(
     path: &Path,
     unit: Option<Unit>,
-    mut take: impl FnMut(Interval) -> Result<(), String>,
+    take: impl FnMut(Interval) -> Result<(), String>,
 ) -> Result<Option<String>, Failure> {
     let bytes = bytes(path).map_err(|error| failed(path, &error))?;
-    let name = name(path);
+    of_bytes(&name(path), &bytes, unit, take)
+}
+
+/// Intervals of a file that was read already; returns what was dropped from its end.
+pub(in crate::cmd) fn of_bytes(
+    name: &str,
+    bytes: &[u8],
+    unit: Option<Unit>,
+    mut take: impl FnMut(Interval) -> Result<(), String>,
+) -> Result<Option<String>, Failure> {
     if bytes.is_empty() {
         return Err(Failure::failed(format_args!("{name}: empty")));
     }
     let foreign = |why: String| Failure::failed(format_args!("{name}: not an interval log: {why}"));
     let refused = |why: String| Failure::failed(format_args!("{name}: {why}"));
-    let mut reader = hlog::Reader::new(&bytes, true);
+    let mut reader = hlog::Reader::new(bytes, true);
     let mut count = 0_u64;
     while let Some(interval) = reader.next() {
         let interval = interval.map_err(foreign)?;
@@ -198,7 +217,7 @@ fn one(
     }
     if count == 0 {
         // One line without an end, dropped as cut, may be anything at all.
-        hlog::read(&bytes, false).map_err(foreign)?;
+        hlog::read(bytes, false).map_err(foreign)?;
         return Err(Failure::failed(format_args!("{name}: an interval log without an interval")));
     }
     let line_start = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
@@ -210,7 +229,7 @@ fn one(
 }
 
 /// By its name, compressed or not.
-fn is_log(path: &Path) -> bool {
+pub(in crate::cmd) fn is_log(path: &Path) -> bool {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     ["", ".gz", ".zst"].iter().any(|end| name.ends_with(&format!(".hlog{end}")))
 }
@@ -222,10 +241,16 @@ fn bytes(path: &Path) -> io::Result<Vec<u8>> {
         true => io::stdin().lock().read_to_end(&mut bytes).map(drop)?,
         false => bytes = fs::read(path)?,
     }
-    match bytes.as_slice() {
-        [0x1F, 0x8B, ..] => unpacked(flate2::read::MultiGzDecoder::new(bytes.as_slice())),
-        [0x28, 0xB5, 0x2F, 0xFD, ..] => unpacked(zstd::Decoder::new(bytes.as_slice())?),
-        _ => Ok(bytes),
+    let unpacked = unpack(&bytes)?;
+    Ok(unpacked.unwrap_or(bytes))
+}
+
+/// What is inside, where the first bytes say gzip or zstd; else `None`.
+pub(in crate::cmd) fn unpack(bytes: &[u8]) -> io::Result<Option<Vec<u8>>> {
+    match bytes {
+        [0x1F, 0x8B, ..] => unpacked(flate2::read::MultiGzDecoder::new(bytes)).map(Some),
+        [0x28, 0xB5, 0x2F, 0xFD, ..] => unpacked(zstd::Decoder::new(bytes)?).map(Some),
+        _ => Ok(None),
     }
 }
 
@@ -248,7 +273,7 @@ fn name(path: &Path) -> String {
 }
 
 /// One line and the exit code for a file that cannot be read or written.
-pub(super) fn failed(path: &Path, error: &io::Error) -> Failure {
+pub(in crate::cmd) fn failed(path: &Path, error: &io::Error) -> Failure {
     let (code, why) = match error.kind() {
         io::ErrorKind::PermissionDenied => {
             (exit::ENVIRONMENT, "no permission; see `ls -l` on it and its folder".to_owned())

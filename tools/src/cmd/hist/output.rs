@@ -132,7 +132,7 @@ impl Output {
     }
 }
 
-fn refuse_existing(target: Option<&Path>, force: bool) -> Result<(), Failure> {
+pub(in crate::cmd) fn refuse_existing(target: Option<&Path>, force: bool) -> Result<(), Failure> {
     match target {
         Some(path) if !force && path.exists() => Err(exists(path)),
         _ => Ok(()),
@@ -140,7 +140,7 @@ fn refuse_existing(target: Option<&Path>, force: bool) -> Result<(), Failure> {
 }
 
 /// To a name beside it first: a reader sees the whole file or none, and a failure leaves nothing.
-fn write(path: &Path, bytes: &[u8], force: bool) -> Result<(), Failure> {
+pub(in crate::cmd) fn write(path: &Path, bytes: &[u8], force: bool) -> Result<(), Failure> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(format!(".{}", std::process::id()));
     let beside = PathBuf::from(beside);

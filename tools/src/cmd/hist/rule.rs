@@ -16,17 +16,17 @@ use tickspin_results::table::grouped;
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::cmd) struct Rule {
     /// `None`: every tag.
-    pub(super) tag: Option<String>,
-    pub(super) quantity: Quantity,
+    pub(in crate::cmd) tag: Option<String>,
+    pub(in crate::cmd) quantity: Quantity,
     /// The limit itself is allowed.
     pub(super) or_equal: bool,
-    pub(super) limit_ns: f64,
+    pub(in crate::cmd) limit_ns: f64,
     text: String,
 }
 
 /// What of a histogram a rule is about.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Quantity {
+pub(in crate::cmd) enum Quantity {
     /// 0..=1.
     Quantile(f64),
     Min,
@@ -36,10 +36,10 @@ pub(super) enum Quantity {
 
 /// What came of a rule on one tag.
 pub(in crate::cmd) struct Finding<'r> {
-    pub(super) rule: &'r Rule,
-    pub(super) tag: String,
+    pub(in crate::cmd) rule: &'r Rule,
+    pub(in crate::cmd) tag: String,
     pub(in crate::cmd) value_ns: f64,
-    pub(super) count: u64,
+    pub(in crate::cmd) count: u64,
 }
 
 impl Quantity {
@@ -77,7 +77,7 @@ impl Rule {
     }
 
     /// Does the rule speak of this tag?
-    pub(super) fn is_for(&self, tag: &str) -> bool {
+    pub(in crate::cmd) fn is_for(&self, tag: &str) -> bool {
         self.tag.as_deref().is_none_or(|wished| wished == tag)
     }
 
