@@ -1,0 +1,361 @@
+//! Network interfaces: number, hardware address, queues, and which XDP program sits on one.
+//!
+//! By netlink and by `ioctl`, both of which answer for the network namespace of the calling thread;
+//! the files under `/sys/class/net` are those of whoever mounted them.
+//! Cold: some system calls, ~50 µs.
+
+use crate::frame::Mac;
+use crate::packets::OpenError;
+use crate::socket::{self, done, get, plain};
+use std::ffi::{CStr, CString};
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+
+/// What the kernel says about an interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interface {
+    /// Its name.
+    pub name: String,
+    /// Its number in this network namespace.
+    pub index: u32,
+    /// Its hardware address; zeros where it has none (`lo`).
+    pub mac: Mac,
+    /// The longest IP packet, bytes.
+    pub mtu_bytes: u32,
+    /// RX queues that are in use.
+    pub rx_queues: u32,
+    /// The XDP program on it.
+    pub xdp: Option<AttachedProgram>,
+}
+
+/// An XDP program on an interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AttachedProgram {
+    /// Its number; `bpftool prog show id N` tells whose it is.
+    pub id: u32,
+    /// Where it runs.
+    pub place: ProgramPlace,
+}
+
+/// Where an XDP program runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProgramPlace {
+    /// In the driver.
+    Native,
+    /// In the kernel's stack, after the driver has made its own buffer.
+    Generic,
+    /// On the card, or on several places.
+    Other(u8),
+}
+
+// include/uapi/linux/if_link.h
+const IFLA_ADDRESS: u16 = 1;
+const IFLA_MTU: u16 = 4;
+const IFLA_NUM_RX_QUEUES: u16 = 32;
+const IFLA_XDP: u16 = 43;
+const IFLA_XDP_ATTACHED: u16 = 2;
+const IFLA_XDP_PROG_ID: u16 = 4;
+const XDP_ATTACHED_NONE: u8 = 0;
+const XDP_ATTACHED_DRV: u8 = 1;
+const XDP_ATTACHED_SKB: u8 = 2;
+// include/uapi/linux/ethtool.h
+const ETHTOOL_GCHANNELS: u32 = 0x3C;
+
+const HEADER_BYTES: usize = size_of::<libc::nlmsghdr>();
+const INFO_BYTES: usize = 16;
+
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct LinkRequest {
+    header: libc::nlmsghdr,
+    info: [u32; 4],
+}
+
+plain!(LinkRequest);
+
+impl Interface {
+    /// The interface of this name, in the calling thread's network namespace.
+    ///
+    /// # Errors
+    /// [`OpenError::NoSuchInterface`] names those there are.
+    pub fn named(name: &str) -> Result<Interface, OpenError> {
+        let none = || OpenError::NoSuchInterface { name: name.into(), would_do: names() };
+        let text = CString::new(name).map_err(|_| none())?;
+        // SAFETY: a live string that ends in 0.
+        let index = unsafe { libc::if_nametoindex(text.as_ptr()) };
+        if index == 0 {
+            return Err(none());
+        }
+        let refused = |error| OpenError::Refused { what: format!("asking about {name}"), error };
+        let answer = ask(index).map_err(refused)?;
+        let mut found = Interface {
+            name: name.into(),
+            index,
+            mac: [0; 6],
+            mtu_bytes: 0,
+            rx_queues: 1,
+            xdp: None,
+        };
+        for (kind, value) in attributes(answer.get(HEADER_BYTES + INFO_BYTES..).unwrap_or(&[])) {
+            match kind {
+                IFLA_ADDRESS => found.mac = value.first_chunk().copied().unwrap_or_default(),
+                IFLA_MTU => found.mtu_bytes = word(value),
+                IFLA_NUM_RX_QUEUES => found.rx_queues = word(value).max(1),
+                IFLA_XDP => found.xdp = program(value),
+                _ => {}
+            }
+        }
+        // Those in use, where the driver tells; else those that there could be.
+        found.rx_queues = channels(&text).unwrap_or(found.rx_queues);
+        Ok(found)
+    }
+}
+
+fn program(nested: &[u8]) -> Option<AttachedProgram> {
+    let (mut place, mut id) = (XDP_ATTACHED_NONE, 0);
+    for (kind, value) in attributes(nested) {
+        match kind {
+            IFLA_XDP_ATTACHED => place = value.first().copied().unwrap_or(0),
+            IFLA_XDP_PROG_ID => id = word(value),
+            _ => {}
+        }
+    }
+    let place = match place {
+        XDP_ATTACHED_NONE => return None,
+        XDP_ATTACHED_DRV => ProgramPlace::Native,
+        XDP_ATTACHED_SKB => ProgramPlace::Generic,
+        other => ProgramPlace::Other(other),
+    };
+    Some(AttachedProgram { id, place })
+}
+
+/// Netlink's attributes: length, kind, value, padded to 4 bytes.
+fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+    std::iter::from_fn(move || {
+        let (head, _) = bytes.split_first_chunk::<4>()?;
+        let len = usize::from(u16::from_ne_bytes([head[0], head[1]]));
+        // The two highest bits say "nested" and "big-endian".
+        let kind = u16::from_ne_bytes([head[2], head[3]]) & 0x3FFF;
+        let value = bytes.get(4..len)?;
+        bytes = bytes.get(len.next_multiple_of(4)..).unwrap_or(&[]);
+        Some((kind, value))
+    })
+}
+
+fn word(value: &[u8]) -> u32 {
+    value.first_chunk().map_or(0, |bytes| u32::from_ne_bytes(*bytes))
+}
+
+/// The message that describes an interface.
+fn ask(index: u32) -> io::Result<Vec<u8>> {
+    let fd = socket::open(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_ROUTE)?;
+    let request = LinkRequest {
+        header: libc::nlmsghdr {
+            nlmsg_len: size_of::<LinkRequest>() as u32,
+            nlmsg_type: libc::RTM_GETLINK,
+            nlmsg_flags: libc::NLM_F_REQUEST as u16,
+            nlmsg_seq: 1,
+            nlmsg_pid: 0,
+        },
+        // Family and type, number, flags, mask of changes.
+        info: [0, index, 0, 0],
+    };
+    let bytes = size_of::<LinkRequest>();
+    // SAFETY: `request` is live for the call and has that size.
+    let sent = unsafe { libc::send(fd.as_raw_fd(), (&raw const request).cast(), bytes, 0) };
+    if sent < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let mut answer = vec![0_u8; 64 << 10];
+    // SAFETY: `answer` is writable for its length.
+    let got = unsafe { libc::recv(fd.as_raw_fd(), answer.as_mut_ptr().cast(), answer.len(), 0) };
+    let Ok(got) = usize::try_from(got) else { return Err(io::Error::last_os_error()) };
+    answer.truncate(got);
+    let kind = answer.get(4..6).map_or(0, |kind| u16::from_ne_bytes([kind[0], kind[1]]));
+    if i32::from(kind) == libc::NLMSG_ERROR {
+        let number = answer.get(HEADER_BYTES..).map_or(0, word).cast_signed();
+        return Err(io::Error::from_raw_os_error(number.wrapping_neg()));
+    }
+    Ok(answer)
+}
+
+/// RX queues in use, by the driver's word.
+fn channels(name: &CStr) -> Option<u32> {
+    let fd = socket::open(libc::AF_INET, libc::SOCK_DGRAM, 0).ok()?;
+    // Command; the most of rx, tx, other, combined; those in use, in the same order.
+    let mut counts = [0_u32; 9];
+    counts[0] = ETHTOOL_GCHANNELS;
+    // SAFETY: plain data; zeros are a value.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    for (place, byte) in request.ifr_name.iter_mut().zip(name.to_bytes()) {
+        *place = byte.cast_signed();
+    }
+    request.ifr_ifru.ifru_data = counts.as_mut_ptr().cast();
+    // SAFETY: `request` is live and names `counts`, which is as large as struct ethtool_channels.
+    let result = unsafe { libc::ioctl(fd.as_raw_fd(), libc::SIOCETHTOOL as _, &raw mut request) };
+    let queues = counts[5].saturating_add(counts[8]);
+    (result == 0 && queues > 0).then_some(queues)
+}
+
+fn names() -> Vec<String> {
+    let mut names = Vec::new();
+    // SAFETY: takes nothing; gives a list that ends in an entry of zeros, or null.
+    let list = unsafe { libc::if_nameindex() };
+    if list.is_null() {
+        return names;
+    }
+    let mut entry = list;
+    loop {
+        // SAFETY: up to the entry of zeros, which ends the loop, all lie in the list.
+        let one = unsafe { entry.read() };
+        if one.if_name.is_null() {
+            break;
+        }
+        // SAFETY: a string of the list, which ends in 0 and lives until it is freed below.
+        names.push(unsafe { CStr::from_ptr(one.if_name) }.to_string_lossy().into_owned());
+        entry = entry.wrapping_add(1);
+    }
+    // SAFETY: the very list, not used any more.
+    unsafe { libc::if_freenameindex(list) };
+    names
+}
+
+/// Membership of multicast groups on one interface, for sources whose packets bypass the sockets.
+/// It lasts as long as this value: the card lets the groups pass and the kernel answers the router.
+#[derive(Debug)]
+pub(crate) struct Membership {
+    _sockets: Vec<OwnedFd>,
+}
+
+/// Groups that one socket may join by the system's default.
+const GROUPS_A_SOCKET: usize = 16;
+
+impl Membership {
+    /// Joins those of `addresses` that are groups, by sockets bound to ports of the kernel's choice.
+    pub(crate) fn join(
+        interface: &Interface,
+        addresses: impl Iterator<Item = std::net::Ipv4Addr>,
+    ) -> Result<Membership, OpenError> {
+        let mut groups: Vec<_> = addresses.filter(std::net::Ipv4Addr::is_multicast).collect();
+        groups.sort_unstable();
+        groups.dedup();
+        let mut sockets = Vec::new();
+        for groups in groups.chunks(GROUPS_A_SOCKET) {
+            let open = || {
+                let fd = socket::open(libc::AF_INET, libc::SOCK_DGRAM, 0)?;
+                // Nobody reads it: it holds one packet at most.
+                set_smallest_buffer(&fd)?;
+                Ok(fd)
+            };
+            let fd = open().map_err(|error| OpenError::Refused {
+                what: "a socket that joins groups".into(),
+                error,
+            })?;
+            for group in groups {
+                join(&fd, interface, *group)?;
+            }
+            sockets.push(fd);
+        }
+        Ok(Membership { _sockets: sockets })
+    }
+}
+
+fn set_smallest_buffer(fd: &OwnedFd) -> io::Result<()> {
+    socket::set(fd, libc::SOL_SOCKET, libc::SO_RCVBUF, &1_i32)?;
+    get::<i32>(fd, libc::SOL_SOCKET, libc::SO_RCVBUF).map(|_| ())
+}
+
+/// Joins a group on an interface.
+pub(crate) fn join(
+    fd: &OwnedFd,
+    interface: &Interface,
+    group: std::net::Ipv4Addr,
+) -> Result<(), OpenError> {
+    let request = libc::ip_mreqn {
+        imr_multiaddr: libc::in_addr { s_addr: u32::from_ne_bytes(group.octets()) },
+        imr_address: libc::in_addr { s_addr: 0 },
+        imr_ifindex: interface.index.cast_signed(),
+    };
+    socket::set(fd, libc::IPPROTO_IP, libc::IP_ADD_MEMBERSHIP, &request).map_err(|error| {
+        let what = format!("joining {group} on {}", interface.name);
+        match error.raw_os_error() {
+            Some(libc::ENOBUFS) => OpenError::Memory {
+                what,
+                error,
+                cure: "`sudo sysctl net.ipv4.igmp_max_memberships=64`".into(),
+            },
+            _ => OpenError::Refused { what, error },
+        }
+    })
+}
+
+/// Takes what a host's address and port would get and throws it away, so that the kernel does not
+/// answer "port unreachable" to datagrams that a raw source takes beside it.
+pub(crate) fn silence(address: std::net::Ipv4Addr, port: u16) -> io::Result<OwnedFd> {
+    let fd = socket::open(libc::AF_INET, libc::SOCK_DGRAM, 0)?;
+    let mut nothing =
+        [libc::sock_filter { code: (libc::BPF_RET | libc::BPF_K) as u16, jt: 0, jf: 0, k: 0 }];
+    socket::attach_filter(&fd, &mut nothing)?;
+    socket::share_address(&fd)?;
+    socket::bind(&fd, &address_of(address, port))?;
+    Ok(fd)
+}
+
+/// An address in the kernel's layout.
+pub(crate) fn address_of(address: std::net::Ipv4Addr, port: u16) -> libc::sockaddr_in {
+    libc::sockaddr_in {
+        sin_family: libc::AF_INET as libc::sa_family_t,
+        sin_port: port.to_be(),
+        sin_addr: libc::in_addr { s_addr: u32::from_ne_bytes(address.octets()) },
+        sin_zero: [0; 8],
+    }
+}
+
+/// The address of a host's interface, for frames that we make; unspecified where it has none.
+pub(crate) fn address(interface: &Interface) -> std::net::Ipv4Addr {
+    // include/uapi/linux/sockios.h
+    const SIOCGIFADDR: libc::c_ulong = 0x8915;
+    let Ok(fd) = socket::open(libc::AF_INET, libc::SOCK_DGRAM, 0) else {
+        return std::net::Ipv4Addr::UNSPECIFIED;
+    };
+    // SAFETY: plain data; zeros are a value.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    for (place, byte) in request.ifr_name.iter_mut().zip(interface.name.bytes()).take(15) {
+        *place = byte.cast_signed();
+    }
+    // SAFETY: `request` is live, and the kernel writes no more than it.
+    let result = unsafe { libc::ioctl(fd.as_raw_fd(), SIOCGIFADDR as _, &raw mut request) };
+    if done(result).is_err() {
+        return std::net::Ipv4Addr::UNSPECIFIED;
+    }
+    // SAFETY: the call succeeded, so the union holds an address; any bytes are one.
+    let bytes = unsafe { request.ifr_ifru.ifru_addr }.sa_data;
+    let octet = |at: usize| bytes[at].cast_unsigned();
+    std::net::Ipv4Addr::new(octet(2), octet(3), octet(4), octet(5))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loopback_is_there_and_a_wrong_name_lists_what_is() {
+        let lo = Interface::named("lo").unwrap();
+        assert!(lo.index > 0 && lo.mtu_bytes >= 1_500 && lo.rx_queues >= 1, "{lo:?}");
+        assert_eq!((lo.mac, lo.xdp), ([0; 6], None));
+        for name in ["no-such-if", "a\0b", ""] {
+            let error = Interface::named(name).unwrap_err().to_string();
+            assert!(error.contains("there are: ") && error.contains("lo"), "{error}");
+        }
+    }
+
+    #[test]
+    fn attributes_end_where_the_bytes_do() {
+        let bytes = [5, 0, 4, 0, 9, 0, 0, 0, 8, 0, 2, 0x80, 1, 0, 0, 0, 200, 0, 1, 0];
+        let found: Vec<_> = attributes(&bytes).collect();
+        assert_eq!(found, [(4, &[9][..]), (2, &[1, 0, 0, 0])]);
+        for wrong in [&[0; 4][..], &[3, 0, 1, 0], &[4]] {
+            assert!(attributes(wrong).next().is_none(), "{wrong:?}");
+        }
+    }
+}
