@@ -6,9 +6,10 @@
 
 use crate::frame::Mac;
 use crate::packets::OpenError;
-use crate::socket::{self, done, get, plain};
+use crate::socket::{self, get, plain};
 use std::ffi::{CStr, CString};
 use std::io;
+use std::net::Ipv4Addr;
 use std::os::fd::{AsRawFd, OwnedFd};
 
 /// What the kernel says about an interface.
@@ -20,6 +21,8 @@ pub struct Interface {
     pub index: u32,
     /// Its hardware address; zeros where it has none (`lo`).
     pub mac: Mac,
+    /// Its IPv4 address, the first of several.
+    pub address: Option<Ipv4Addr>,
     /// The longest IP packet, bytes.
     pub mtu_bytes: u32,
     /// RX queues that are in use.
@@ -92,6 +95,7 @@ impl Interface {
             name: name.into(),
             index,
             mac: [0; 6],
+            address: address(&text),
             mtu_bytes: 0,
             rx_queues: 1,
             xdp: None,
@@ -185,11 +189,7 @@ fn channels(name: &CStr) -> Option<u32> {
     // Command; the most of rx, tx, other, combined; those in use, in the same order.
     let mut counts = [0_u32; 9];
     counts[0] = ETHTOOL_GCHANNELS;
-    // SAFETY: plain data; zeros are a value.
-    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
-    for (place, byte) in request.ifr_name.iter_mut().zip(name.to_bytes()) {
-        *place = byte.cast_signed();
-    }
+    let mut request = request(name);
     request.ifr_ifru.ifru_data = counts.as_mut_ptr().cast();
     // SAFETY: `request` is live and names `counts`, which is as large as struct ethtool_channels.
     let result = unsafe { libc::ioctl(fd.as_raw_fd(), libc::SIOCETHTOOL as _, &raw mut request) };
@@ -234,9 +234,9 @@ impl Membership {
     /// Joins those of `addresses` that are groups, by sockets bound to ports of the kernel's choice.
     pub(crate) fn join(
         interface: &Interface,
-        addresses: impl Iterator<Item = std::net::Ipv4Addr>,
+        addresses: impl Iterator<Item = Ipv4Addr>,
     ) -> Result<Membership, OpenError> {
-        let mut groups: Vec<_> = addresses.filter(std::net::Ipv4Addr::is_multicast).collect();
+        let mut groups: Vec<_> = addresses.filter(Ipv4Addr::is_multicast).collect();
         groups.sort_unstable();
         groups.dedup();
         let mut sockets = Vec::new();
@@ -266,11 +266,7 @@ fn set_smallest_buffer(fd: &OwnedFd) -> io::Result<()> {
 }
 
 /// Joins a group on an interface.
-pub(crate) fn join(
-    fd: &OwnedFd,
-    interface: &Interface,
-    group: std::net::Ipv4Addr,
-) -> Result<(), OpenError> {
+pub(crate) fn join(fd: &OwnedFd, interface: &Interface, group: Ipv4Addr) -> Result<(), OpenError> {
     let request = libc::ip_mreqn {
         imr_multiaddr: libc::in_addr { s_addr: u32::from_ne_bytes(group.octets()) },
         imr_address: libc::in_addr { s_addr: 0 },
@@ -291,7 +287,7 @@ pub(crate) fn join(
 
 /// Takes what a host's address and port would get and throws it away, so that the kernel does not
 /// answer "port unreachable" to datagrams that a raw source takes beside it.
-pub(crate) fn silence(address: std::net::Ipv4Addr, port: u16) -> io::Result<OwnedFd> {
+pub(crate) fn silence(address: Ipv4Addr, port: u16) -> io::Result<OwnedFd> {
     let fd = socket::open(libc::AF_INET, libc::SOCK_DGRAM, 0)?;
     let mut nothing =
         [libc::sock_filter { code: (libc::BPF_RET | libc::BPF_K) as u16, jt: 0, jf: 0, k: 0 }];
@@ -302,7 +298,7 @@ pub(crate) fn silence(address: std::net::Ipv4Addr, port: u16) -> io::Result<Owne
 }
 
 /// An address in the kernel's layout.
-pub(crate) fn address_of(address: std::net::Ipv4Addr, port: u16) -> libc::sockaddr_in {
+pub(crate) fn address_of(address: Ipv4Addr, port: u16) -> libc::sockaddr_in {
     libc::sockaddr_in {
         sin_family: libc::AF_INET as libc::sa_family_t,
         sin_port: port.to_be(),
@@ -311,27 +307,31 @@ pub(crate) fn address_of(address: std::net::Ipv4Addr, port: u16) -> libc::sockad
     }
 }
 
-/// The address of a host's interface, for frames that we make; unspecified where it has none.
-pub(crate) fn address(interface: &Interface) -> std::net::Ipv4Addr {
+/// The IPv4 address of an interface.
+fn address(name: &CStr) -> Option<Ipv4Addr> {
     // include/uapi/linux/sockios.h
     const SIOCGIFADDR: libc::c_ulong = 0x8915;
-    let Ok(fd) = socket::open(libc::AF_INET, libc::SOCK_DGRAM, 0) else {
-        return std::net::Ipv4Addr::UNSPECIFIED;
-    };
-    // SAFETY: plain data; zeros are a value.
-    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
-    for (place, byte) in request.ifr_name.iter_mut().zip(interface.name.bytes()).take(15) {
-        *place = byte.cast_signed();
-    }
+    let fd = socket::open(libc::AF_INET, libc::SOCK_DGRAM, 0).ok()?;
+    let mut request = request(name);
     // SAFETY: `request` is live, and the kernel writes no more than it.
     let result = unsafe { libc::ioctl(fd.as_raw_fd(), SIOCGIFADDR as _, &raw mut request) };
-    if done(result).is_err() {
-        return std::net::Ipv4Addr::UNSPECIFIED;
+    if result != 0 {
+        return None;
     }
     // SAFETY: the call succeeded, so the union holds an address; any bytes are one.
     let bytes = unsafe { request.ifr_ifru.ifru_addr }.sa_data;
     let octet = |at: usize| bytes[at].cast_unsigned();
-    std::net::Ipv4Addr::new(octet(2), octet(3), octet(4), octet(5))
+    Some(Ipv4Addr::new(octet(2), octet(3), octet(4), octet(5)))
+}
+
+/// A request about an interface; longer names do not exist.
+fn request(name: &CStr) -> libc::ifreq {
+    // SAFETY: plain data; zeros are a value.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    for (place, byte) in request.ifr_name.iter_mut().zip(name.to_bytes()).take(15) {
+        *place = byte.cast_signed();
+    }
+    request
 }
 
 #[cfg(test)]
@@ -343,6 +343,7 @@ mod tests {
         let lo = Interface::named("lo").unwrap();
         assert!(lo.index > 0 && lo.mtu_bytes >= 1_500 && lo.rx_queues >= 1, "{lo:?}");
         assert_eq!((lo.mac, lo.xdp), ([0; 6], None));
+        assert_eq!(lo.address, Some(Ipv4Addr::LOCALHOST));
         for name in ["no-such-if", "a\0b", ""] {
             let error = Interface::named(name).unwrap_err().to_string();
             assert!(error.contains("there are: ") && error.contains("lo"), "{error}");

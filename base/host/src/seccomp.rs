@@ -20,8 +20,8 @@ pub enum Otherwise {
     Kill,
 }
 
-/// Calls that the allocator, the standard library's threads and files, and an orderly end need.
-pub const RUNNING: [libc::c_long; 37] = [
+/// Calls that sockets, files, the allocator, threads that are there already, and an end need.
+pub const RUNNING: [libc::c_long; 48] = [
     libc::SYS_read,
     libc::SYS_write,
     libc::SYS_recvfrom,
@@ -57,6 +57,19 @@ pub const RUNNING: [libc::c_long; 37] = [
     libc::SYS_restart_syscall,
     libc::SYS_gettid,
     libc::SYS_getpid,
+    // The first moments of a thread that was started just before; new ones are not in the list.
+    libc::SYS_rseq,
+    libc::SYS_set_robust_list,
+    libc::SYS_sched_getaffinity,
+    // A panic's message and its end.
+    libc::SYS_writev,
+    libc::SYS_tgkill,
+    libc::SYS_getrandom,
+    libc::SYS_readv,
+    libc::SYS_pread64,
+    libc::SYS_readlink,
+    libc::SYS_getcwd,
+    libc::SYS_fcntl,
     libc::SYS_exit,
     libc::SYS_exit_group,
 ];

@@ -8,10 +8,10 @@
 use super::ZeroCopy;
 use super::socket::{Bound, Direction, SocketPlan, frame_bytes, open};
 use crate::frame::{HEAD_BYTES, Head, Mac, multicast_mac};
-use crate::interface::{self, Interface};
+use crate::interface::Interface;
 use crate::packets::{Flow, NotSent, OpenError, PacketSink, check_flows};
 use libc::xdp_desc;
-use std::net::SocketAddrV4;
+use std::net::{Ipv4Addr, SocketAddrV4};
 
 /// Frames that lie in FILL, which a sender never reads: drivers want some there when it is bound.
 const FILLED: u32 = 64;
@@ -60,7 +60,8 @@ impl XdpSender {
     pub fn open(config: &XdpSenderConfig<'_>) -> Result<XdpSender, OpenError> {
         check_flows(config.flows)?;
         let interface = Interface::named(config.interface)?;
-        let from = SocketAddrV4::new(interface::address(&interface), config.port);
+        let from =
+            SocketAddrV4::new(interface.address.unwrap_or(Ipv4Addr::UNSPECIFIED), config.port);
         let mut heads = Vec::with_capacity(config.flows.len());
         for flow in config.flows {
             let group = flow.address.is_multicast().then(|| multicast_mac(flow.address));
