@@ -51,6 +51,10 @@ use std::{fmt, io};
 /// Frames of each queue by default: 16 MiB.
 pub const FRAMES_DEFAULT: u32 = 8_192;
 
+/// Frames that are asked for ahead of the one that is read. They lie 2 KiB apart, so few of them stay
+/// in the inner caches and the processor does not see the next one coming.
+const PREFETCHED: u32 = 8;
+
 /// Which queues of the interface are listened to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Queues {
@@ -285,7 +289,13 @@ impl Bound {
         }
         let stamp = RxStamp { ticks: clock::ticks(), kernel_ns: None };
         let mut refilled = 0;
+        for ahead in 1..ready.min(PREFETCHED) {
+            self.frames.prefetch(rx.peek(ahead).addr);
+        }
         for ahead in 0..ready {
+            if ahead + PREFETCHED < ready {
+                self.frames.prefetch(rx.peek(ahead + PREFETCHED).addr);
+            }
             let descriptor: xdp_desc = rx.peek(ahead);
             // The frames that the kernel names are input; one of several to a packet is not ours: no
             // packet is longer than a frame.

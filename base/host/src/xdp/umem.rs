@@ -78,6 +78,18 @@ impl Frames {
             && address < self.count as u64 * self.frame_bytes as u64
     }
 
+    /// Asks for the first two cache lines at an address: headers, and where the payload begins. A hint
+    /// that faults on no address.
+    #[inline(always)]
+    pub(super) fn prefetch(&self, address: u64) {
+        use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        let first = self.start.wrapping_add(address as usize);
+        // SAFETY: a prefetch is a hint; no memory is accessed as far as the language is concerned.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(first.cast()) };
+        // SAFETY: as above.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(first.wrapping_add(64).cast()) };
+    }
+
     /// Bytes of one frame; `None` where they do not lie in one.
     ///
     /// # Safety
