@@ -22,8 +22,9 @@ mod filter;
 
 use crate::clock;
 use crate::frame::{self, NoDatagram};
-use crate::interface::{self, Interface, Membership};
+use crate::interface::Interface;
 use crate::mapping::Mapping;
+use crate::membership::{self, Membership};
 use crate::packets::{
     Datagram, Flow, OpenError, PacketSource, RxStamp, SourceHealth, check_flows, flow_of,
 };
@@ -109,7 +110,7 @@ impl AfPacketSource {
             health: SourceHealth::default(),
             socket,
             _membership: membership,
-            _silent: silent(flows)?,
+            _silent: membership::silent(flows)?,
         })
     }
 
@@ -146,18 +147,6 @@ impl AfPacketSource {
             Err(NoDatagram::Malformed) => self.health.malformed += 1,
         }
     }
-}
-
-/// Sockets that keep the kernel from answering "port unreachable" for hosts' addresses.
-pub(crate) fn silent(flows: &[Flow]) -> Result<Vec<OwnedFd>, OpenError> {
-    let hosts = flows.iter().filter(|flow| !flow.address.is_multicast());
-    let silence = |flow: &Flow| {
-        interface::silence(flow.address, flow.port).map_err(|error| OpenError::Refused {
-            what: format!("taking {flow} from the kernel"),
-            error,
-        })
-    };
-    hosts.map(silence).collect()
 }
 
 /// A frame of the ring holds the longest frame of the interface.

@@ -48,6 +48,7 @@ mod image;
 pub mod interface;
 pub mod interrupts;
 mod mapping;
+mod membership;
 pub mod memory;
 pub mod packets;
 mod plan;

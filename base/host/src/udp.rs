@@ -7,7 +7,8 @@
 //! When it is the wrong choice: where a microsecond matters and privileges can be had.
 
 use crate::clock;
-use crate::interface::{self, Interface};
+use crate::interface::Interface;
+use crate::membership::{self, address_of};
 use crate::packets::{
     Datagram, Flow, NotSent, OpenError, PacketSink, PacketSource, RxStamp, SourceHealth,
     check_flows,
@@ -55,7 +56,7 @@ impl UdpSource {
                 // Only groups that this very socket has joined.
                 socket::set(&fd, libc::IPPROTO_IP, libc::IP_MULTICAST_ALL, &0_i32)?;
                 let got = socket::receive_buffer(&fd, receive_buffer_bytes)?;
-                socket::bind(&fd, &interface::address_of(flow.address, flow.port))?;
+                socket::bind(&fd, &address_of(flow.address, flow.port))?;
                 Ok((fd, got))
             };
             let (fd, bytes) = open().map_err(|error| match error.raw_os_error() {
@@ -66,7 +67,7 @@ impl UdpSource {
                 _ => OpenError::of(format!("listening to {flow}"), "cap_net_bind_service", error),
             })?;
             if flow.address.is_multicast() {
-                interface::join(&fd, &interface, flow.address)?;
+                membership::join(&fd, &interface, flow.address)?;
             }
             got = got.min(bytes);
             sockets.push(fd);
@@ -204,7 +205,7 @@ impl UdpSender {
             what: format!("a socket that sends through {}", interface.name),
             error,
         })?;
-        let to = flows.iter().map(|flow| interface::address_of(flow.address, flow.port)).collect();
+        let to = flows.iter().map(|flow| address_of(flow.address, flow.port)).collect();
         Ok(UdpSender { socket, to })
     }
 
@@ -213,9 +214,9 @@ impl UdpSender {
     /// # Errors
     /// The kernel's.
     pub fn port(&self) -> io::Result<u16> {
-        let mut address = interface::address_of(Ipv4Addr::UNSPECIFIED, 0);
+        let mut address = address_of(Ipv4Addr::UNSPECIFIED, 0);
         if self.local(&mut address)? == 0 {
-            socket::bind(&self.socket, &interface::address_of(Ipv4Addr::UNSPECIFIED, 0))?;
+            socket::bind(&self.socket, &address_of(Ipv4Addr::UNSPECIFIED, 0))?;
         }
         self.local(&mut address)
     }

@@ -38,7 +38,8 @@ pub use sender::{XdpSender, XdpSenderConfig};
 
 use crate::clock;
 use crate::frame::{self, NoDatagram};
-use crate::interface::{Interface, Membership};
+use crate::interface::Interface;
+use crate::membership::Membership;
 use crate::memory::Pages;
 use crate::packets::{
     Datagram, Flow, OpenError, PacketSource, RxStamp, SourceHealth, check_flows, flow_of,

@@ -193,6 +193,7 @@ impl<'m> Parking<'m> {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(test)]
     extern crate std;
     use super::*;
     use proptest::prelude::*;
