@@ -32,7 +32,6 @@ use crate::socket::{self, plain};
 use std::io;
 use std::num::NonZeroU64;
 use std::os::fd::OwnedFd;
-use std::sync::atomic::Ordering::{Acquire, Release};
 
 plain!(libc::tpacket2_hdr);
 
@@ -180,10 +179,10 @@ impl PacketSource for AfPacketSource {
         let mut ticks = 0;
         for looked in 0..budget {
             let start = self.next * self.frame_bytes;
-            let Some(status) = self.map.atomic(start) else { break };
-            // PAIR frame: answers the kernel's store of USER behind smp_wmb() (__packet_set_status
+            let Some(status) = self.map.word(start) else { break };
+            // Answers the kernel's store of USER behind smp_wmb() (__packet_set_status
             // in net/packet/af_packet.c): header and bytes are complete.
-            if status.load(Acquire) & libc::TP_STATUS_USER == 0 {
+            if status.acquire() & libc::TP_STATUS_USER == 0 {
                 break;
             }
             if looked == 0 {
@@ -192,10 +191,10 @@ impl PacketSource for AfPacketSource {
             if let Some(header) = self.map.read::<libc::tpacket2_hdr>(start) {
                 self.look(header, ticks, &mut f);
             }
-            if let Some(status) = self.map.atomic(start) {
-                // PAIR give back: all reads of the frame happen before the kernel, which looks at the
+            if let Some(status) = self.map.word(start) {
+                // All reads of the frame happen before the kernel, which looks at the
                 // status first, writes there again.
-                status.store(libc::TP_STATUS_KERNEL, Release);
+                status.release(libc::TP_STATUS_KERNEL);
             }
             self.next = (self.next + 1) & self.mask;
         }

@@ -1,9 +1,45 @@
-//! [`Mapping`]: memory that the kernel and we both write, by offset.
+//! [`Mapping`]: memory that the kernel and we both write, by offset; [`Word`]: what orders it.
 
 use crate::socket::Plain;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::{io, ptr};
+
+/// A word of a ring that both sides access by single loads and stores: an index, a status, flags.
+///
+/// The other side of each pair is the kernel, which is named where a word is read or stored.
+#[derive(Debug)]
+#[repr(transparent)]
+pub(crate) struct Word(AtomicU32);
+
+impl Word {
+    /// What the kernel stored; all that it wrote before is seen from here on.
+    #[inline]
+    pub(crate) fn acquire(&self) -> u32 {
+        // PAIR kernel: answers its store-release, or its store behind a write barrier.
+        self.0.load(Ordering::Acquire)
+    }
+
+    /// Tells the kernel; all our reads and writes before happen before it sees this.
+    #[inline]
+    pub(crate) fn release(&self, value: u32) {
+        // PAIR kernel: it acquires the word, or looks at it before it touches what it guards.
+        self.0.store(value, Ordering::Release);
+    }
+
+    /// A hint, or our own word: orders nothing.
+    #[cfg(feature = "xdp")]
+    #[inline]
+    pub(crate) fn glance(&self) -> u32 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// As the kernel would, in tests.
+    #[cfg(test)]
+    pub(crate) fn set(&self, value: u32) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+}
 
 /// A shared mapping of a socket's ring; unmapped when dropped. Every access is held against its
 /// length; no reference into it is given out but to atomics, and to bytes that the caller proves to
@@ -49,13 +85,13 @@ impl Mapping {
         (end <= self.len && place.is_aligned()).then_some(place)
     }
 
-    /// A word that both sides access atomically.
+    /// The word at `offset`.
     #[inline]
-    pub(crate) fn atomic(&self, offset: usize) -> Option<&AtomicU32> {
-        let place = self.place::<u32>(offset)?;
-        // SAFETY: in bounds and aligned (`place`), mapped as long as `self` lives; the kernel
-        // accesses the word by single loads and stores.
-        Some(unsafe { AtomicU32::from_ptr(place) })
+    pub(crate) fn word(&self, offset: usize) -> Option<&Word> {
+        let place = self.place::<Word>(offset)?;
+        // SAFETY: in bounds and aligned (`place`), mapped as long as `self` lives; an atomic, which
+        // the kernel accesses by single loads and stores.
+        Some(unsafe { &*place })
     }
 
     /// A copy of the `T` at `offset`, whatever stands there.
@@ -91,18 +127,17 @@ impl Drop for Mapping {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::Ordering::Relaxed;
 
     #[test]
     fn nothing_beyond_the_end_or_unaligned_is_reached() {
         let map = Mapping::anonymous(4_096).unwrap();
-        map.atomic(4_092).unwrap().store(7, Relaxed);
+        map.word(4_092).unwrap().set(7);
         assert_eq!(map.read::<u64>(4_088), Some(7 << 32));
         for offset in [4_089, 4_092, 4_096, usize::MAX - 3, usize::MAX] {
             assert_eq!(map.read::<u64>(offset), None);
         }
-        assert!(map.atomic(2).is_none() && map.atomic(4_096).is_none());
-        map.atomic(8).unwrap().store(5, Relaxed);
+        assert!(map.word(2).is_none() && map.word(4_096).is_none());
+        map.word(8).unwrap().set(5);
         assert_eq!(map.read::<u32>(8), Some(5));
         // SAFETY: anonymous memory, nobody else writes.
         let bytes = |offset, len| unsafe { map.bytes(offset, len) };

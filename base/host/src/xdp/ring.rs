@@ -15,19 +15,17 @@
 //! or *possibly full*.
 //! The kernel's index is input: one that no honest kernel writes is counted, and nothing is taken.
 
-use crate::mapping::Mapping;
+use crate::mapping::{Mapping, Word};
 use crate::socket::{Plain, plain};
-use std::sync::atomic::AtomicU32;
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 plain!(libc::xdp_desc);
 
 /// A mapped ring, held against its length once.
 #[derive(Debug)]
 struct Ring<T> {
-    producer: *const AtomicU32,
-    consumer: *const AtomicU32,
-    flags: *const AtomicU32,
+    producer: *const Word,
+    consumer: *const Word,
+    flags: *const Word,
     slots: *mut T,
     mask: u32,
     _map: Mapping,
@@ -39,7 +37,7 @@ unsafe impl<T: Plain> Send for Ring<T> {}
 impl<T: Plain> Ring<T> {
     /// `None` where an offset of the kernel's leads beyond the mapping, or `len` is no power of two.
     fn new(map: Mapping, offsets: &libc::xdp_ring_offset, len: u32) -> Option<Ring<T>> {
-        let word = |offset: u64| map.atomic(usize::try_from(offset).ok()?).map(std::ptr::from_ref);
+        let word = |offset: u64| map.word(usize::try_from(offset).ok()?).map(std::ptr::from_ref);
         let (producer, consumer) = (word(offsets.producer)?, word(offsets.consumer)?);
         let flags = word(offsets.flags)?;
         let first = usize::try_from(offsets.desc).ok()?;
@@ -56,19 +54,19 @@ impl<T: Plain> Ring<T> {
     }
 
     #[inline]
-    fn producer(&self) -> &AtomicU32 {
+    fn producer(&self) -> &Word {
         // SAFETY: checked against the mapping in `new`; the mapping lives as long as `self`.
         unsafe { &*self.producer }
     }
 
     #[inline]
-    fn consumer(&self) -> &AtomicU32 {
+    fn consumer(&self) -> &Word {
         // SAFETY: as in `producer`.
         unsafe { &*self.consumer }
     }
 
     #[inline]
-    fn flags(&self) -> &AtomicU32 {
+    fn flags(&self) -> &Word {
         // SAFETY: as in `producer`.
         unsafe { &*self.flags }
     }
@@ -98,7 +96,7 @@ impl<T: Plain> Consumer<T> {
         len: u32,
     ) -> Option<Consumer<T>> {
         let ring: Ring<T> = Ring::new(map, offsets, len)?;
-        let position = ring.consumer().load(Relaxed);
+        let position = ring.consumer().glance();
         Some(Consumer { ring, position, seen: position, faults: 0 })
     }
 
@@ -106,9 +104,9 @@ impl<T: Plain> Consumer<T> {
     #[inline]
     pub(super) fn ready(&mut self, wanted: u32) -> u32 {
         if self.seen == self.position {
-            // PAIR filled: answers the kernel's smp_store_release() of its producer index
+            // Answers the kernel's smp_store_release() of its producer index
             // (xskq_prod_submit in net/xdp/xsk_queue.h): slots and frames below it are complete.
-            let producer = self.ring.producer().load(Acquire);
+            let producer = self.ring.producer().acquire();
             if producer.wrapping_sub(self.position) > self.ring.mask + 1 {
                 self.faults += 1;
                 return 0;
@@ -131,9 +129,9 @@ impl<T: Plain> Consumer<T> {
     #[inline]
     pub(super) fn release(&mut self, count: u32) {
         self.position = self.position.wrapping_add(count);
-        // PAIR taken: our reads of the slots happen before the kernel, which acquires this index in
+        // Our reads of the slots happen before the kernel, which acquires this index in
         // xskq_prod_is_full, writes there again.
-        self.ring.consumer().store(self.position, Release);
+        self.ring.consumer().release(self.position);
     }
 
     pub(super) const fn faults(&self) -> u64 {
@@ -159,8 +157,8 @@ impl<T: Plain> Producer<T> {
         len: u32,
     ) -> Option<Producer<T>> {
         let ring: Ring<T> = Ring::new(map, offsets, len)?;
-        let position = ring.producer().load(Relaxed);
-        let seen = ring.consumer().load(Relaxed);
+        let position = ring.producer().glance();
+        let seen = ring.consumer().glance();
         Some(Producer { ring, position, seen, faults: 0 })
     }
 
@@ -170,9 +168,9 @@ impl<T: Plain> Producer<T> {
         if self.free() >= wanted {
             return true;
         }
-        // PAIR emptied: answers the kernel's smp_store_release() of its consumer index
+        // Answers the kernel's smp_store_release() of its consumer index
         // (__xskq_cons_release): it has read the slots below.
-        let consumer = self.ring.consumer().load(Acquire);
+        let consumer = self.ring.consumer().acquire();
         if self.position.wrapping_sub(consumer) > self.ring.mask + 1 {
             self.faults += 1;
             return false;
@@ -199,16 +197,16 @@ impl<T: Plain> Producer<T> {
     #[inline]
     pub(super) fn publish(&mut self, count: u32) {
         self.position = self.position.wrapping_add(count);
-        // PAIR put: slots, and what we wrote or read in their frames, happen before the kernel, which
+        // Slots, and what we wrote or read in their frames, happen before the kernel, which
         // acquires this index in __xskq_cons_peek, uses them.
-        self.ring.producer().store(self.position, Release);
+        self.ring.producer().release(self.position);
     }
 
     /// The kernel sleeps on this ring and wants a system call.
     #[inline]
     pub(super) fn needs_wakeup(&self) -> bool {
         // A hint: it is set before the kernel sleeps and looked at again in each poll.
-        self.ring.flags().load(Relaxed) & libc::XDP_RING_NEED_WAKEUP != 0
+        self.ring.flags().glance() & libc::XDP_RING_NEED_WAKEUP != 0
     }
 
     pub(super) const fn faults(&self) -> u64 {
@@ -228,7 +226,7 @@ mod tests {
     }
 
     /// The words that the kernel would write, from outside.
-    fn word(ring: &Ring<u64>, is_producer: bool) -> &AtomicU32 {
+    fn word(ring: &Ring<u64>, is_producer: bool) -> &Word {
         if is_producer { ring.producer() } else { ring.consumer() }
     }
 
@@ -254,8 +252,8 @@ mod tests {
         for start in [0, 5, u32::MAX - 11, u32::MAX] {
             let (ours, theirs) = (map(), map());
             for map in [&ours, &theirs] {
-                map.atomic(0).unwrap().store(start, Relaxed);
-                map.atomic(64).unwrap().store(start, Relaxed);
+                map.word(0).unwrap().set(start);
+                map.word(64).unwrap().set(start);
             }
             let mut producer = Producer::<u64>::new(ours, &OFFSETS, 8).unwrap();
             let mut consumer = Consumer::<u64>::new(theirs, &OFFSETS, 8).unwrap();
@@ -274,7 +272,7 @@ mod tests {
                 }
                 producer.publish(count);
                 assert!(!producer.has_room(9 - count), "{count} of 8 are full");
-                word(&consumer.ring, true).store(producer.position, Relaxed);
+                word(&consumer.ring, true).set(producer.position);
                 let mut left = count;
                 while left > 0 {
                     let ready = consumer.ready(3);
@@ -287,8 +285,8 @@ mod tests {
                     left -= ready;
                 }
                 assert_eq!(consumer.ready(1), 0);
-                let theirs = word(&consumer.ring, false).load(Relaxed);
-                word(&producer.ring, false).store(theirs, Relaxed);
+                let theirs = word(&consumer.ring, false).glance();
+                word(&producer.ring, false).set(theirs);
             }
             assert_eq!((put, taken), (180, 180));
             assert_eq!((producer.faults(), consumer.faults()), (0, 0));
@@ -298,22 +296,22 @@ mod tests {
     #[test]
     fn an_index_that_no_honest_kernel_writes_is_counted_and_gives_nothing() {
         let mut consumer = Consumer::<u64>::new(map(), &OFFSETS, 8).unwrap();
-        word(&consumer.ring, true).store(9, Relaxed);
+        word(&consumer.ring, true).set(9);
         assert_eq!((consumer.ready(64), consumer.faults()), (0, 1));
-        word(&consumer.ring, true).store(u32::MAX, Relaxed);
+        word(&consumer.ring, true).set(u32::MAX);
         assert_eq!((consumer.ready(64), consumer.faults()), (0, 2));
-        word(&consumer.ring, true).store(8, Relaxed);
+        word(&consumer.ring, true).set(8);
         assert_eq!((consumer.ready(64), consumer.faults()), (8, 2));
         let mut producer = Producer::<u64>::new(map(), &OFFSETS, 8).unwrap();
         producer.publish(8);
-        word(&producer.ring, false).store(9, Relaxed);
+        word(&producer.ring, false).set(9);
         assert!(!producer.has_room(1) && producer.faults() == 1);
     }
 
     #[test]
     fn the_kernel_may_ask_to_be_woken() {
         let map = map();
-        map.atomic(128).unwrap().store(libc::XDP_RING_NEED_WAKEUP, Relaxed);
+        map.word(128).unwrap().set(libc::XDP_RING_NEED_WAKEUP);
         assert!(Producer::<u64>::new(map, &OFFSETS, 8).unwrap().needs_wakeup());
     }
 }
