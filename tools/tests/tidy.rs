@@ -72,6 +72,35 @@ fn a_dependency_is_seen_however_it_is_written() {
 }
 
 #[test]
+fn af_xdp_is_only_in_builds_that_ask_for_it() {
+    // Each passes the wish on to what it stands on, and none makes it a default.
+    for (package, below) in
+        [("engine/cold", "hot"), ("engine/hot", "host"), ("feed-sim", "host"), ("tools", "host")]
+    {
+        let manifest = read(&format!("{package}/Cargo.toml"));
+        let wish = manifest.lines().find(|line| line.starts_with("xdp = [")).unwrap_or_default();
+        assert!(wish.contains(&format!("tickspin-{below}/xdp")), "{package}: {wish}");
+    }
+    for (package, _) in ARROWS {
+        let manifest = read(&format!("{package}/Cargo.toml"));
+        let default = manifest.lines().find(|line| line.starts_with("default ="));
+        assert!(!default.is_some_and(|line| line.contains("xdp")), "{package}: {default:?}");
+    }
+    let host = read("base/host/src/lib.rs");
+    assert!(host.contains("#[cfg(feature = \"xdp\")]\npub mod xdp;"), "the module is gated");
+    for file in files("base/host/src", ".rs") {
+        if file.starts_with("base/host/src/xdp") {
+            continue;
+        }
+        for (number, line) in code(&file) {
+            for word in ["AF_XDP", "SOL_XDP", "SYS_bpf", "xdp_desc"] {
+                assert!(!has_word(&line, word), "{file}:{number}: {line}");
+            }
+        }
+    }
+}
+
+#[test]
 fn unsafe_lives_in_two_packages_and_the_testkit() {
     for (package, _) in ARROWS {
         let main = format!("{package}/src/main.rs");

@@ -4,11 +4,14 @@
 //! An input hands out payloads as they lie, seven words with their ring sequence; what they mean
 //! is [`crate::decode`]'s business.
 
+pub mod mold;
 pub mod ring;
 pub mod slice;
 
+pub use mold::MoldInput;
 pub use ring::RingInput;
 pub use slice::SliceInput;
+pub use tickspin_host::packets::{Datagram, PacketSource};
 
 /// One look at an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,0 +1,106 @@
+//! Messages become events and wait for their poll.
+
+use super::arbiter::Deliver;
+use tickspin_wire::event::{Event, Kind, flag};
+use tickspin_wire::moldudp64::Session;
+use tickspin_wire::normalize::itch_event;
+use tickspin_wire::num::Side;
+
+/// Places that messages leave free for events of ours: a session's two, a gap, an end.
+const RESERVED: usize = 8;
+
+/// Filled when it is empty, then emptied: it needs no wrapping.
+#[derive(Debug)]
+pub(super) struct EventQueue<'m> {
+    events: &'m mut [[u64; 7]],
+    next: usize,
+    end: usize,
+    /// When the datagram was taken, ticks.
+    taken_ticks: u64,
+    /// The venue's time of the last message.
+    latest_ns: u64,
+    skipped: u64,
+}
+
+impl<'m> EventQueue<'m> {
+    pub(super) const fn new(events: &'m mut [[u64; 7]]) -> EventQueue<'m> {
+        EventQueue { events, next: 0, end: 0, taken_ticks: 0, latest_ns: 0, skipped: 0 }
+    }
+
+    #[inline]
+    pub(super) const fn is_empty(&self) -> bool {
+        self.next == self.end
+    }
+
+    #[inline]
+    pub(super) fn pop(&mut self) -> Option<[u64; 7]> {
+        if self.is_empty() {
+            return None;
+        }
+        let event = self.events.get(self.next).copied();
+        self.next += 1;
+        if self.is_empty() {
+            (self.next, self.end) = (0, 0);
+        }
+        event
+    }
+
+    /// What follows was taken then.
+    #[inline]
+    pub(super) const fn set_taken(&mut self, ticks: u64) {
+        self.taken_ticks = ticks;
+    }
+
+    pub(super) const fn skipped(&self) -> u64 {
+        self.skipped
+    }
+
+    #[inline]
+    fn push(&mut self, event: Event) {
+        if let Some(place) = self.events.get_mut(self.end) {
+            *place = Event { sent_ticks: self.taken_ticks, ..event }.to_words();
+            self.end += 1;
+        }
+    }
+
+    fn announce(&mut self, kind: Kind, order_id: u64, second_id: u64) {
+        let kind_side = Event::pack(kind, Side::None);
+        let (exchange_ns, flags) = (self.latest_ns, flag::COMPLETE);
+        self.push(Event { exchange_ns, order_id, second_id, kind_side, flags, ..Event::EMPTY });
+    }
+}
+
+impl Deliver for EventQueue<'_> {
+    #[inline]
+    fn has_room(&self) -> bool {
+        self.end + RESERVED < self.events.len()
+    }
+
+    #[inline]
+    fn message(&mut self, _number: u64, bytes: &[u8]) {
+        match itch_event(bytes) {
+            Ok(event) => {
+                self.latest_ns = event.exchange_ns;
+                self.push(event);
+            }
+            // It has its place in the sequence and nothing to say to a book.
+            Err(_) => self.skipped += 1,
+        }
+    }
+
+    fn gap(&mut self, first: u64, missing: u64) {
+        self.announce(Kind::Gap, first, missing);
+    }
+
+    fn session(&mut self, session: Session, first: u64, replaces: bool) {
+        if replaces {
+            self.announce(Kind::Clear, 0, 0);
+        }
+        let (name, _) = Event::symbol_words(session.0.trim_ascii());
+        self.announce(Kind::SessionStart, name, first);
+    }
+
+    fn end(&mut self) {
+        self.announce(Kind::End, 0, 0);
+    }
+}
