@@ -232,7 +232,7 @@ pub struct Slow {
     pub samples: u64,
     /// Records, the lost ones left out.
     pub records: u64,
-    /// Of these in [`FILE`]: the rest would have made it too long.
+    /// Of these in [`FILE`], the worst: all of them would have made it too long.
     pub written: u64,
     /// No room in the queue.
     pub lost: NotKept,

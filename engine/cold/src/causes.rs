@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Cost: on the main thread about 0.2 ms a wake, ten wakes a second, only where slow ticks came;
-//! 0.3 KiB for each record, [`KEPT_MAX`] of them at most.
+//! 0.6 KiB for each record, [`KEPT_MAX`] of them at most.
 
 pub mod case; // one run of slow ticks, in nanoseconds
 pub mod judge; // who held it up
@@ -26,9 +26,12 @@ use tickspin_results::Histogram;
 use tickspin_results::out::{OutDir, OutError};
 use tickspin_results::slow::{FILE, NotKept, Slow, Sums};
 
-/// Records that are kept until the end, at most; later ones are judged by their window alone and
-/// counted in the sums.
+/// Records that are kept until the end, at most. Beyond them the milder half is judged by its
+/// windows alone and left to the sums.
 pub const KEPT_MAX: usize = 65_536;
+
+/// Records that are written, at most: the worst, 10 MB of them.
+pub const WRITTEN_MAX: usize = 16_384;
 
 /// Spells on their way from the pinned loop.
 pub const SPELLS: usize = 4_096;
@@ -120,11 +123,12 @@ impl Causes {
         judge::by_window(&mut fresh, self.windows.make_contiguous(), self.core);
         self.records += fresh.len() as u64;
         self.samples += fresh.iter().map(|case| case.record.samples).sum::<u64>();
-        let room = KEPT_MAX.saturating_sub(self.cases.len()).min(fresh.len());
-        let mut beyond = fresh.split_off(room);
         self.cases.append(&mut fresh);
-        judge::at_the_end(&mut beyond, &Whole::default());
-        self.add(&beyond);
+        if self.cases.len() > KEPT_MAX {
+            let mut milder = keep_worst(&mut self.cases, KEPT_MAX / 2);
+            judge::at_the_end(&mut milder, &Whole::default());
+            self.add(&milder);
+        }
     }
 
     fn add_window(&mut self, now: Look) {
@@ -174,6 +178,8 @@ impl Causes {
         let mut cases = std::mem::take(&mut self.cases);
         judge::at_the_end(&mut cases, &whole);
         self.add(&cases);
+        keep_worst(&mut cases, WRITTEN_MAX);
+        cases.sort_by_key(|case| case.record.seq);
         let written = write(out, &cases);
         let slow = Slow {
             over_ns: self.over_ns,
@@ -187,6 +193,15 @@ impl Causes {
         };
         (slow, written)
     }
+}
+
+/// Leaves the `most` worst and gives the others.
+fn keep_worst(cases: &mut Vec<Case>, most: usize) -> Vec<Case> {
+    if cases.len() <= most {
+        return Vec::new();
+    }
+    cases.select_nth_unstable_by_key(most, |case| std::cmp::Reverse(case.record.worst_ns));
+    cases.split_off(most)
 }
 
 fn spent_ns(total: &Histogram) -> u64 {
@@ -208,4 +223,56 @@ fn write(out: &OutDir, cases: &[Case]) -> Result<(), OutError> {
         file.flush()
     };
     lines().map_err(|source| OutError::Io { doing: "write", path: path.clone(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tickspin_hot::record::slow::{SlowTick, range_of};
+    use tickspin_hot::stamps::Marks;
+    use tickspin_results::slow::Cause;
+
+    /// A tick that was sent `lag_ns` late, on a clock of 1 GHz.
+    fn late(seq: u64, lag_ns: u64) -> Spell {
+        let (intended, sent) = (ticks(), ticks() + lag_ns);
+        let marks = Marks { arrival: sent, booked: sent, decided: sent, end: sent + 10 };
+        let root = SlowTick { seq, intended, sent, looked: sent, marks };
+        let mut spell = Spell { root, last_seq: seq, count: 1, worst_ns: lag_ns, ..Spell::EMPTY };
+        spell.counts[range_of(lag_ns)] = 1;
+        spell
+    }
+
+    #[test]
+    fn all_are_counted_and_the_worst_are_written_in_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = OutDir::create(folder.path()).unwrap();
+        let clock = Clock::with_frequency(1_000_000_000);
+        let thread = (tickspin_host::process::thread_id(), 0);
+        let mut causes = Causes::begin(clock, thread, 5_000, true);
+        let all = KEPT_MAX as u64 + 100;
+        // Every hundredth is a hundred times as late.
+        let lag = |seq: u64| if seq.is_multiple_of(100) { 1_000_000 } else { 10_000 };
+        causes.take((1..=all / 2).map(|seq| late(seq, lag(seq))));
+        causes.take((all / 2 + 1..=all).map(|seq| late(seq, lag(seq))));
+        let stats = LoopStats { spells_lost: 1, slow_lost: 7, ..LoopStats::default() };
+        let (slow, written) = causes.finish(&out, &stats, &[]);
+        written.unwrap();
+        assert_eq!((slow.records, slow.samples, slow.written), (all, all + 7, WRITTEN_MAX as u64));
+        let [late] = &slow.causes[..] else { panic!("{:?}", slow.causes) };
+        assert_eq!((late.cause, late.records, late.samples), (Cause::FeedLate, all, all));
+        assert_eq!(slow.tail(900_000).samples, 655 + 1);
+        let text = std::fs::read_to_string(folder.path().join(FILE)).unwrap();
+        let worst = text.lines().filter(|line| line.contains("\"worst_ns\":1000000,")).count();
+        assert_eq!(
+            (text.lines().count(), worst),
+            (WRITTEN_MAX, 656),
+            "none of the worst is missing"
+        );
+        let seqs: Vec<u64> = text
+            .lines()
+            .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["seq"].as_u64())
+            .map(Option::unwrap)
+            .collect();
+        assert!(seqs.is_sorted());
+    }
 }

@@ -152,6 +152,13 @@ fn text(run: &str, measured: u64, slow: &Slow, worst: &[SlowRecord], left_out: u
     for record in worst {
         text.push_str(&format!("{}: {}\n", grouped(record.seq), record.why));
     }
+    if slow.written < slow.records {
+        text.push_str(&format!(
+            "{} of {} records were written, the worst\n",
+            grouped(slow.written),
+            grouped(slow.records)
+        ));
+    }
     if left_out > 0 {
         text.push_str(&format!("{} more records: --limit\n", grouped(left_out as u64)));
     }
