@@ -113,20 +113,31 @@ fn a_strategy_that_takes_long_is_named() {
     if !has_two_cores() {
         return;
     }
-    let place = Place::new();
     let thinking = [
-        ("TICKSPIN_ENGINE_PROBE_THINK_STEPS", "200000"),
-        ("TICKSPIN_ENGINE_PROBE_THINK_EVERY", "500"),
+        ("TICKSPIN_ENGINE_PROBE_THINK_STEPS", "800000"),
+        ("TICKSPIN_ENGINE_PROBE_THINK_EVERY", "1000"),
     ];
-    let summary = run(&place, &thinking, |_, _| {});
-    // 50,000 events, of which each 500th: 100, less what a busy host hides.
-    let (records, _, longest_ns) = sum(&summary, "strategy");
-    assert!((30..=105).contains(&records) && longest_ns >= 200_000, "{}", summary["slow"]);
-    assert_eq!(sum(&summary, "stopped"), (0, 0, 0));
-    assert_eq!(sum(&summary, "major_fault"), (0, 0, 0));
-    let worst: Value = serde_json::from_str(&why(&place, &["--json", "--limit", "5"])).unwrap();
-    assert_eq!(worst["worst"].as_array().unwrap().len(), 5);
-    assert_eq!(worst["slow"], summary["slow"]);
+    // Where other programs have the cores half of the time, a thought of a millisecond is hidden behind
+    // pauses of ten. Such a run says nothing, so it is done again.
+    for _ in 0..5 {
+        let place = Place::new();
+        let summary = run(&place, &thinking, |_, _| {});
+        // A thought holds up 20 ticks.
+        let others = summary["slow"]["samples"].as_u64().unwrap() - sum(&summary, "strategy").1;
+        if others > RATE / 4 {
+            continue;
+        }
+        // 50,000 events, of which each 1,000th: 50 thoughts.
+        let (records, _, longest_ns) = sum(&summary, "strategy");
+        assert!((30..=55).contains(&records) && longest_ns >= 800_000, "{}", summary["slow"]);
+        assert_eq!(sum(&summary, "stopped"), (0, 0, 0));
+        assert_eq!(sum(&summary, "major_fault"), (0, 0, 0));
+        let worst: Value = serde_json::from_str(&why(&place, &["--json", "--limit", "5"])).unwrap();
+        assert_eq!(worst["worst"].as_array().unwrap().len(), 5);
+        assert_eq!(worst["slow"], summary["slow"]);
+        return;
+    }
+    eprintln!("SPOILT: in five runs other programs had the cores");
 }
 
 #[test]

@@ -207,18 +207,31 @@ pub fn at_the_end(cases: &mut [Case], whole: &Whole) {
 }
 
 /// A pause falls into a stage as often as the stage's share of time makes it: what is slow three
-/// times more often is the stage's own doing.
+/// times more often than pauses of such a length are is the stage's own doing.
 fn slow_stages(cases: &mut [Case], whole: &Whole) {
     let open = |case: &&mut Case| case.record.cause.is_none();
-    let away = cases.iter().filter(|case| case.record.cause.is_none() && case.piece == Piece::Away);
-    let pauses = away.count() as f64 + whole.long_gaps as f64;
+    let lengths = |cases: &[Case], piece: Piece, is_open: bool| {
+        let of_piece = cases.iter().filter(|case| case.piece == piece);
+        let wished = of_piece.filter(|case| !is_open || case.record.cause.is_none());
+        let mut lengths: Vec<u64> = wished.map(|case| case.piece_ns).collect();
+        lengths.sort_unstable();
+        lengths
+    };
+    let from = |sorted: &[u64], ns: u64| {
+        (sorted.len() - sorted.partition_point(|&length| length < ns)) as f64
+    };
+    // Of gaps that no tick met only the number is known: they are taken to be like the others.
+    let (met, unexplained) =
+        (lengths(cases, Piece::Away, false), lengths(cases, Piece::Away, true));
     let idle_ns = whole.wall_ns.saturating_sub(whole.work_ns).max(1) as f64;
     for stage in [Cause::Book, Cause::Strategy, Cause::RiskOrder, Cause::Service] {
         let stage_ns = whole.stage_ns.get(stage.name()).copied().unwrap_or(0) as f64;
-        let expected = pauses * stage_ns / idle_ns;
         let piece = Piece::Stage(stage);
-        let count =
-            cases.iter().filter(|case| case.record.cause.is_none() && case.piece == piece).count();
+        let slow = lengths(cases, piece, true);
+        let Some(&middle) = slow.get(slow.len() / 2) else { continue };
+        let alike = if met.is_empty() { 1.0 } else { from(&met, middle / 2) / met.len() as f64 };
+        let pauses = from(&unexplained, middle / 2) + whole.long_gaps as f64 * alike;
+        let (expected, count) = (pauses * stage_ns / idle_ns, slow.len());
         if (count as f64) <= 3.0 * expected + 3.0 {
             continue;
         }
@@ -410,6 +423,11 @@ mod tests {
         // 20 pauses in 0.9 s of waiting make two in 0.09 s of strategy.
         assert_eq!(run(5), Some(Cause::Unexplained));
         assert_eq!(run(20), Some(Cause::Strategy));
+        // Where pauses are far shorter, they do not explain it.
+        let mut cases = vec![case(Piece::Stage(Cause::Strategy), 30_000); 5];
+        cases.extend(vec![case(Piece::Away, 6_000); 40]);
+        at_the_end(&mut cases, &whole);
+        assert_eq!(cases[0].record.cause, Some(Cause::Strategy));
     }
 
     #[test]
