@@ -138,7 +138,7 @@ impl Port {
 fn believed(tree: &Tree, path: &str, found: &Interface) -> Result<String, String> {
     let index = tree.number(&format!("{path}/ifindex"));
     let mac: Vec<String> = found.mac.iter().map(|byte| format!("{byte:02x}")).collect();
-    let is_mac = tree.text(&format!("{path}/address")).map_or(true, |text| text == mac.join(":"));
+    let is_mac = !tree.text(&format!("{path}/address")).is_ok_and(|text| text != mac.join(":"));
     match index {
         Ok(index) if index == i64::from(found.index) && is_mac => Ok(path.to_owned()),
         _ => Err("/sys shows another network namespace: run it with `ip netns exec`".to_owned()),

@@ -58,7 +58,7 @@ pub(super) fn text(
         ),
         Some(port) => writeln!(
             text,
-            "now: `tickspin doctor {} --apply` changes {changes} {is_one}; `tickspin doctor --undo` \
+            "now: `tickspin doctor {} --apply` changes {changes} {is_one}, `tickspin doctor --undo` \
              puts them back",
             shown(&port.name)
         ),

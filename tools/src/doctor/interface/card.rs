@@ -72,10 +72,11 @@ fn driver(port: &Port) -> Row {
             let copy = if *has_zero_copy { "newer kernels without copies" } else { "with copies" };
             let row = Row::judged(CHECK, true, format!("{name}: native, {copy}"), wish);
             match name {
-                "virtio_net" => row.note(
-                    "the host may refuse native mode: `ethtool -K IFACE lro off` and queues to \
-                     spare (one for each core)",
-                ),
+                "virtio_net" => row.note(format!(
+                    "the host may refuse native mode: `ethtool -K {} lro off`, and a queue to \
+                     spare for each core",
+                    port.name
+                )),
                 _ => row,
             }
         }

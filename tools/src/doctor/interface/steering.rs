@@ -113,6 +113,7 @@ fn rfs(seen: &Seen, port: &Port) -> Row {
 /// that bear its name.
 fn irqs(seen: &Seen, port: &Port) -> Row {
     const CHECK: &str = "queue_irqs";
+    const VIRTIO: &str = "/sys/bus/virtio/devices";
     let wish = format!("interrupts of its queues go to {}", cores(&seen.rest));
     if port.folder.is_err() {
         return Row::new(CHECK, Verdict::Unknown, port.no_files(), &wish);
@@ -125,7 +126,6 @@ fn irqs(seen: &Seen, port: &Port) -> Row {
     let own = port.file("device/msi_irqs").map(|folder| seen.tree.names(&folder));
     let mut numbers: Vec<u32> =
         own.unwrap_or_default().iter().filter_map(|name| name.parse().ok()).collect();
-    const VIRTIO: &str = "/sys/bus/virtio/devices";
     let is_behind =
         |device: &&String| seen.tree.has(&format!("{VIRTIO}/{device}/net/{}", port.name));
     let virtio = seen.tree.names(VIRTIO).iter().find(is_behind).cloned();
