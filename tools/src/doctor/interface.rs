@@ -126,7 +126,7 @@ impl Port {
     pub fn describe(&self) -> String {
         let known = |value: Option<u32>| value.map_or_else(|| "?".to_owned(), |v| v.to_string());
         format!(
-            "{}: {} RX queues, MTU {}",
+            "{}: RX queues {}, MTU {}",
             shown(&self.name),
             known(self.rx_queues),
             known(self.mtu_bytes)

@@ -104,7 +104,11 @@ fn rfs(seen: &Seen, port: &Port) -> Row {
     let on: Vec<String> =
         paths.filter(|path| seen.tree.number(path).is_ok_and(|count| count > 0)).collect();
     let good = entries == 0 || on.is_empty();
-    let fact = if good { "off".to_owned() } else { format!("on for {} queues", on.len()) };
+    let fact = if good {
+        "off".to_owned()
+    } else {
+        format!("on for {} of {} queues", on.len(), queues.len())
+    };
     let row = Row::judged(CHECK, good, fact, wish);
     on.into_iter().fold(row, |row, path| row.change(path, "0"))
 }
