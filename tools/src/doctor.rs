@@ -18,6 +18,7 @@
 
 mod boot; // what only the next boot changes, as one line
 mod clock; // clock source, TSC, hypervisor, steal
+mod interface; // one network interface, for a feed past the kernel
 mod irqs; // who may interrupt the spinners
 mod isolation; // the scheduler, its tick, RCU, siblings, nodes
 pub mod journal; // what was changed, so that it can be undone
@@ -29,6 +30,7 @@ mod rights; // limits, capabilities, containers
 mod seen; // the machine, as far as all checks need it
 
 pub use boot::{BootLine, boot_line};
+pub use interface::{Port, examine_interface};
 pub use seen::Seen;
 
 use serde_json::{Value, json};

@@ -6,12 +6,14 @@
 //!
 //! Exit code: 0 whatever the verdicts, because a host that is not fit is an answer and no failure;
 //! with `--strict` 3 where a verdict is bad, for scripts. 4 where root is needed, with the command.
+//!
+//! With the name of a network interface it looks at that instead, for a feed past the kernel.
 
 mod report; // rows, changes and trials as text and JSON
 
 use crate::doctor::journal::{Done, Journal};
 use crate::doctor::prove::{self, Plan};
-use crate::doctor::{Row, Seen, Verdict, boot_line, examine};
+use crate::doctor::{Port, Row, Seen, Verdict, boot_line, examine, examine_interface};
 use crate::error::{Failure, Outcome, exit};
 use crate::handoff::calibrated;
 use crate::print;
@@ -24,6 +26,9 @@ use tickspin_host::tree::{Tree, root_from_environment};
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("action").args(["apply", "undo", "prove"]))]
 pub struct Args {
+    /// Look at this network interface instead: is it fit for a feed past the kernel?
+    #[arg(value_name = "IFACE", conflicts_with_all = ["undo", "prove"])]
+    interface: Option<String>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -76,7 +81,10 @@ pub fn run(args: &Args) -> Outcome {
     }
     let seen = Seen::read(tree, &args.engine_core)
         .map_err(|why| Failure::usage(format_args!("--engine-core: {why}")))?;
-    let rows = chosen(examine(&seen), &args.only)?;
+    let port = args.interface.as_deref().map(|name| Port::read(&seen.tree, name));
+    let port = port.transpose().map_err(Failure::usage)?;
+    let rows = port.as_ref().map_or_else(|| examine(&seen), |port| examine_interface(&seen, port));
+    let rows = chosen(rows, &args.only)?;
     if args.apply {
         return apply(args, &seen, &rows);
     }
@@ -85,9 +93,9 @@ pub fn run(args: &Args) -> Outcome {
     }
     let boot = boot_line(&rows, &seen);
     if args.json {
-        print::json(&report::json(&seen, &rows, boot.as_ref()))?;
+        print::json(&report::json(&seen, port.as_ref(), &rows, boot.as_ref()))?;
     } else {
-        print::out(&report::text(&seen, &rows, boot.as_ref()))?;
+        print::out(&report::text(&seen, port.as_ref(), &rows, boot.as_ref()))?;
     }
     let is_bad = rows.iter().any(|row| row.verdict == Verdict::Bad);
     Ok(if args.strict && is_bad { exit::CHECK } else { exit::OK })
@@ -199,8 +207,9 @@ fn root_only(tree: &Tree, flag: &str, args: &Args) -> Result<(), Failure> {
     } else {
         format!(" --engine-core {}", cores.join(","))
     };
+    let interface = args.interface.as_ref().map(|name| format!(" {name}")).unwrap_or_default();
     Err(Failure::environment(format_args!(
-        "settings of the kernel are root's to change: `sudo {} doctor {flag}{cores}`",
+        "settings of the kernel are root's to change: `sudo {} doctor{interface} {flag}{cores}`",
         process::program()
     )))
 }

@@ -1,8 +1,8 @@
 //! Interrupts that may land on the spinners' cores, each by its name, and who would move them back.
 
 use super::{Change, Row, Seen, Verdict, cores};
-use tickspin_host::interrupts;
-use tickspin_host::tree::{list_text, shown};
+use tickspin_host::interrupts::{self, Source};
+use tickspin_host::tree::{Absent, list_text, shown};
 
 pub(super) fn rows(seen: &Seen) -> Vec<Row> {
     vec![affinity(seen), irqbalance(seen)]
@@ -28,29 +28,14 @@ fn affinity(seen: &Seen) -> Row {
     let mut numbers = numbers;
     numbers.sort_unstable();
     for number in numbers {
-        let path = format!("/proc/irq/{number}/smp_affinity_list");
-        let may = match seen.tree.list(&path) {
-            Ok(list) => list,
-            Err(absent) => {
-                strange.push(absent);
-                continue;
+        match landing(seen, &sources, number) {
+            Err(absent) => strange.push(absent),
+            Ok(None) => {}
+            Ok(Some(hit)) => {
+                details.push(hit.detail);
+                changes.push(hit.change);
             }
-        };
-        // Where it is delivered now; older kernels do not say, then wherever it may be.
-        let goes = seen.tree.list(&format!("/proc/irq/{number}/effective_affinity_list"));
-        let goes = goes.ok().filter(|list| !list.is_empty()).unwrap_or_else(|| may.clone());
-        let hit: Vec<usize> = goes.into_iter().filter(|core| seen.quiet.contains(core)).collect();
-        if hit.is_empty() {
-            continue;
         }
-        let source = sources.iter().find(|source| source.id == number.to_string());
-        let label = source.map_or_else(|| number.to_string(), interrupts::Source::label);
-        let count: u64 = source.map_or(0, |s| {
-            hit.iter().filter_map(|core| s.counts.get(core)).fold(0, |a, &b| a.saturating_add(b))
-        });
-        let hit = list_text(&hit);
-        details.push(shown(&format!("irq {label}: core {hit}, {count} there since boot")));
-        changes.push(Change { path, value: list_text(&seen.rest) });
     }
     let mut row = match (details.len(), strange.first()) {
         (0, Some(absent)) => Row::unknown(CHECK, absent, &wish),
@@ -71,6 +56,39 @@ fn affinity(seen: &Seen) -> Row {
     }
     row.details = details;
     row
+}
+
+/// An interrupt that lands on a core which is to be quiet.
+pub(super) struct Landing {
+    /// One line: its name, the core, how often.
+    pub(super) detail: String,
+    /// What moves it away.
+    pub(super) change: Change,
+}
+
+/// Whether an interrupt lands there.
+pub(super) fn landing(
+    seen: &Seen,
+    sources: &[Source],
+    number: u32,
+) -> Result<Option<Landing>, Absent> {
+    let path = format!("/proc/irq/{number}/smp_affinity_list");
+    let may = seen.tree.list(&path)?;
+    // Where it is delivered now; older kernels do not say, then wherever it may be.
+    let goes = seen.tree.list(&format!("/proc/irq/{number}/effective_affinity_list"));
+    let goes = goes.ok().filter(|list| !list.is_empty()).unwrap_or(may);
+    let hit: Vec<usize> = goes.into_iter().filter(|core| seen.quiet.contains(core)).collect();
+    if hit.is_empty() {
+        return Ok(None);
+    }
+    let source = sources.iter().find(|source| source.id == number.to_string());
+    let label = source.map_or_else(|| number.to_string(), Source::label);
+    let count: u64 = source.map_or(0, |s| {
+        hit.iter().filter_map(|core| s.counts.get(core)).fold(0, |a, &b| a.saturating_add(b))
+    });
+    let hit = list_text(&hit);
+    let detail = shown(&format!("irq {label}: core {hit}, {count} there since boot"));
+    Ok(Some(Landing { detail, change: Change { path, value: list_text(&seen.rest) } }))
 }
 
 fn irqbalance(seen: &Seen) -> Row {

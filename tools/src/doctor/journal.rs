@@ -265,7 +265,7 @@ fn is_same(path: &str, one: &str, other: &str) -> bool {
     if one == other {
         return true;
     }
-    if path.ends_with("/workqueue/cpumask") {
+    if path.ends_with("/workqueue/cpumask") || path.ends_with("/rps_cpus") {
         let digits = |text: &str| text.replace(',', "").trim_start_matches('0').to_owned();
         return digits(one) == digits(other);
     }
@@ -311,6 +311,7 @@ mod tests {
         assert!(is_same("/proc/irq/7/smp_affinity_list", "0,1", "0-1"));
         assert!(is_same("/proc/sys/kernel/watchdog_cpumask", "0-1", "0,1"));
         assert!(is_same("/sys/devices/virtual/workqueue/cpumask", "00000001", "1"));
+        assert!(is_same("/sys/class/net/a/queues/rx-0/rps_cpus", "00000000,00000001", "1"));
         assert!(!is_same("/proc/sys/vm/stat_interval", "01", "1"));
         assert!(!is_same("/proc/irq/7/smp_affinity_list", "x", "y"));
     }

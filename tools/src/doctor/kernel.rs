@@ -172,7 +172,7 @@ fn mitigations(seen: &Seen) -> Row {
 }
 
 /// "ff,00000003": words of 32 bits, the highest first.
-fn mask(text: &str) -> Option<Vec<usize>> {
+pub(super) fn mask(text: &str) -> Option<Vec<usize>> {
     let mut cores = Vec::new();
     for (index, word) in text.rsplit(',').enumerate() {
         if index >= 2_048 || word.len() > 8 {
@@ -186,7 +186,7 @@ fn mask(text: &str) -> Option<Vec<usize>> {
     Some(cores)
 }
 
-fn mask_text(cores: &[usize]) -> String {
+pub(super) fn mask_text(cores: &[usize]) -> String {
     let words = cores.iter().max().map_or(1, |highest| highest / 32 + 1);
     let mut bits = vec![0_u32; words];
     for core in cores {

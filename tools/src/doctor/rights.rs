@@ -17,14 +17,14 @@ pub(super) fn rows(seen: &Seen) -> Vec<Row> {
 }
 
 /// The soft limit of a line of /proc/self/limits; `None` is "unlimited".
-fn limit(seen: &Seen, name: &str) -> Result<Option<u64>, Absent> {
+pub(super) fn limit(seen: &Seen, name: &str) -> Result<Option<u64>, Absent> {
     let text = seen.tree.text("/proc/self/limits")?;
     let soft = text.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next());
     // A line that is missing or says something else allows nothing.
     Ok((soft != Some("unlimited")).then(|| soft.and_then(|soft| soft.parse().ok()).unwrap_or(0)))
 }
 
-fn has_capability(seen: &Seen, number: u32) -> bool {
+pub(super) fn has_capability(seen: &Seen, number: u32) -> bool {
     let status = seen.tree.text("/proc/self/status").unwrap_or_default();
     let set = value(&status, "CapEff").and_then(|hex| u64::from_str_radix(hex, 16).ok());
     set.is_some_and(|set| set >> number & 1 == 1)

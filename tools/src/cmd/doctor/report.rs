@@ -2,7 +2,7 @@
 
 use crate::doctor::journal::{Done, Journal};
 use crate::doctor::prove::{Effect, Plan, Trial};
-use crate::doctor::{BootLine, Row, Seen, Verdict, cores};
+use crate::doctor::{BootLine, Port, Row, Seen, Verdict, cores};
 use crate::num::tenth;
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -19,8 +19,17 @@ fn count(rows: &[Row], verdict: Verdict) -> usize {
     rows.iter().filter(|row| row.verdict == verdict).count()
 }
 
-pub(super) fn text(seen: &Seen, rows: &[Row], boot: Option<&BootLine>) -> String {
-    let mut text = format!("spinners: {}; {}\n\n", cores(&seen.spinners), seen.why);
+pub(super) fn text(
+    seen: &Seen,
+    port: Option<&Port>,
+    rows: &[Row],
+    boot: Option<&BootLine>,
+) -> String {
+    let mut text = format!("spinners: {}; {}\n", cores(&seen.spinners), seen.why);
+    if let Some(port) = port {
+        let _ = writeln!(text, "{}", port.describe());
+    }
+    text.push('\n');
     for row in rows {
         let _ = writeln!(text, "{:<9}{:<16}{}", row.verdict.word(), row.check, row.fact);
         for detail in &row.details {
@@ -39,13 +48,21 @@ pub(super) fn text(seen: &Seen, rows: &[Row], boot: Option<&BootLine>) -> String
         .collect();
     let _ = writeln!(text, "\n{}", counts.join(", "));
     let changes: usize = rows.iter().map(|row| row.changes.len()).sum();
-    if changes > 0 {
-        let _ = writeln!(
+    let is_one = if changes == 1 { "value" } else { "values" };
+    let _ = match port {
+        _ if changes == 0 => Ok(()),
+        None => writeln!(
             text,
             "now: `tickspin doctor --apply` changes {changes} values, --undo puts them back; \
              --prove measures first"
-        );
-    }
+        ),
+        Some(port) => writeln!(
+            text,
+            "now: `tickspin doctor {} --apply` changes {changes} {is_one}, `tickspin doctor --undo` \
+             puts them back",
+            shown(&port.name)
+        ),
+    };
     text + &boot_text(boot)
 }
 
@@ -68,7 +85,12 @@ fn boot_json(boot: Option<&BootLine>) -> Value {
     )
 }
 
-pub(super) fn json(seen: &Seen, rows: &[Row], boot: Option<&BootLine>) -> Value {
+pub(super) fn json(
+    seen: &Seen,
+    port: Option<&Port>,
+    rows: &[Row],
+    boot: Option<&BootLine>,
+) -> Value {
     let checks: Vec<Value> = rows.iter().map(Row::json).collect();
     let counts: serde_json::Map<String, Value> = VERDICTS
         .iter()
@@ -79,6 +101,7 @@ pub(super) fn json(seen: &Seen, rows: &[Row], boot: Option<&BootLine>) -> Value 
         "spinners": seen.spinners,
         "quiet": seen.quiet,
         "why": seen.why,
+        "interface": port.map(|port| &port.name),
         "is_fit": count(rows, Verdict::Bad) == 0,
         "counts": counts,
         "checks": checks,
