@@ -155,10 +155,12 @@ mod tests {
         // The end of one namespace takes its end of the cable, and with it the other's.
         let Cable { near, far } = cable;
         drop(near);
-        let is_gone = || (0..200).any(|_| {
-            std::thread::sleep(std::time::Duration::from_millis(10));
-            index(FAR).is_none()
-        });
+        let is_gone = || {
+            (0..200).any(|_| {
+                std::thread::sleep(std::time::Duration::from_millis(10));
+                index(FAR).is_none()
+            })
+        };
         assert!(far.run(is_gone).unwrap(), "the cable outlived its namespace");
     }
 
