@@ -192,7 +192,6 @@ impl Place<'_> {
     }
 
     #[cfg(not(feature = "xdp"))]
-    #[expect(clippy::unnecessary_wraps, reason = "as in a build that has it")]
     fn bypassing(&self, _: &mut impl Inlet) -> Result<Option<Passage>, Failure> {
         Ok(None)
     }
