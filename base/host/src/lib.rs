@@ -26,6 +26,7 @@
 //! | `xdp` | `AF_XDP`, past the kernel's stack; feature `xdp` | ~20 ns a datagram |
 //! | [`frame`] | Ethernet, IPv4 and UDP around a payload | 2 to 3 ns |
 //! | [`interface`] | what a network interface is and has | cold |
+//! | [`netns`] | network namespaces of our own with a cable between them, for measurements | cold |
 //! | [`rights`] | privileges: named when missing, given up when not needed | cold |
 //! | [`seccomp`] | which system calls are left | cold |
 //!
@@ -50,6 +51,7 @@ pub mod interrupts;
 mod mapping;
 mod membership;
 pub mod memory;
+pub mod netns;
 pub mod packets;
 mod plan;
 pub mod process;

@@ -7,6 +7,8 @@
 //! | `lab.md` | the table, to read |
 //! | `experiment.toml` | what was run |
 
+mod price; // the built-in experiment `price-of-the-kernel`
+
 use super::cores::{self, List};
 use crate::error::{Failure, Outcome, exit, output};
 use crate::handoff::calibrated;
@@ -30,8 +32,8 @@ const FILES: [&str; 4] = ["lab.json", "lab.hlog", "lab.md", "experiment.toml"];
 /// What the command takes.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The experiment, a TOML file; without one the built-in question why a trading loop does not
-    /// use async
+    /// The experiment, a TOML file, or `price-of-the-kernel`; without one the built-in question why
+    /// a trading loop does not use async
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
     /// Print the built-in experiment, to change it
@@ -46,6 +48,12 @@ pub struct Args {
     /// Cores of sender and receiver; chosen as `tickspin run` would where not given
     #[arg(long, value_name = "SENDER,RECEIVER", value_parser = cores::parse)]
     cores: Option<(usize, usize)>,
+    /// price-of-the-kernel: how often each transport is measured; a file says its own
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    rounds: Option<u32>,
+    /// price-of-the-kernel: messages of each transport in a round; a file says its own
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(100..=10_000_000))]
+    messages: Option<u32>,
     /// Print the JSON object instead of the table
     #[arg(long)]
     json: bool,
@@ -60,6 +68,15 @@ pub fn run(args: &Args) -> Outcome {
     if args.print_experiment {
         print::out(ASYNC)?;
         return Ok(exit::OK);
+    }
+    if args.file.as_deref() == Some(Path::new(price::NAME)) {
+        return price::run(args);
+    }
+    if args.rounds.is_some() || args.messages.is_some() {
+        return Err(Failure::usage(format_args!(
+            "--rounds and --messages are for {}: an experiment file says its own",
+            price::NAME
+        )));
     }
     let text = match &args.file {
         Some(path) => std::fs::read_to_string(path)

@@ -17,6 +17,7 @@
 mod cell; // one cell, once: a paced sender and a waiting receiver
 mod experiment; // the file: factors to cells
 mod links; // channels, a locked queue, sockets
+pub mod price; // the kernel's sockets, past them, and without it
 mod summary; // rounds to medians, intervals and ratios
 mod task; // async tasks: on one worker, and woken across threads
 mod waiting; // how the receiver waits, and how it is woken

@@ -19,7 +19,7 @@ const SCHEMA: &str = "tickspin.lab/1";
 /// Resamples of an interval.
 const RESAMPLES: usize = 2_000;
 /// A thread that was kept off its core for more than this share of its time had company.
-const CROWDED_SHARE: f64 = 0.05;
+pub(super) const CROWDED_SHARE: f64 = 0.05;
 
 /// A median over rounds, and the 95 % interval of that median.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
@@ -216,7 +216,7 @@ impl<'a> Kept<'a> {
 }
 
 /// Median and its interval: rounds drawn with replacement, always the same draws.
-fn stat(values: Vec<f64>) -> Stat {
+pub(super) fn stat(values: Vec<f64>) -> Stat {
     let mut rng = Pcg64Mcg::seed_from_u64(1);
     let count = values.len().max(1) as u64;
     let mut medians: Vec<f64> = (0..RESAMPLES)
