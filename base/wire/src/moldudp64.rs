@@ -20,6 +20,8 @@
 //! like a heartbeat. Captures whose session and sequence were zeroed exist: no number here is assumed
 //! to be above 0.
 
+pub mod stamps;
+
 use crate::cursor::Cursor;
 use crate::error::{DecodeError, Rule, clipped};
 use core::fmt;
