@@ -60,11 +60,15 @@ impl Window {
     }
 }
 
-/// Settles what the evidence of the windows at hand can settle; the longest pause claims first.
+/// Settles what the evidence of the windows at hand can settle. Pauses between ticks claim before
+/// those within a stage, for that is where a loop that mostly waits is met; of each the longest
+/// first.
 pub fn by_window(cases: &mut [Case], windows: &mut [Window], core: usize) {
-    let mut longest_first: Vec<&mut Case> = cases.iter_mut().collect();
-    longest_first.sort_by_key(|case| std::cmp::Reverse(case.piece_ns));
-    for case in longest_first {
+    let mut in_turn: Vec<&mut Case> = cases.iter_mut().collect();
+    in_turn.sort_by_key(|case| {
+        (matches!(case.piece, Piece::Stage(_)), std::cmp::Reverse(case.piece_ns))
+    });
+    for case in in_turn {
         let mut own: Vec<&mut Window> =
             windows.iter_mut().filter(|window| window.overlaps(case)).collect();
         case.record.evidence = own.iter().fold(Evidence::default(), |mut sum, window| {
@@ -387,6 +391,17 @@ mod tests {
         by_window(&mut cases, &mut window(&evidence), 1);
         let causes: Vec<_> = cases.iter().map(|case| case.record.cause).collect();
         assert_eq!(causes, [None, Some(Cause::CompetingThread)], "the longer one");
+    }
+
+    #[test]
+    fn a_pause_between_ticks_claims_before_a_longer_stage() {
+        let evidence =
+            Evidence { queued_ns: 600_000, involuntary_switches: 1, ..Evidence::default() };
+        let thought = case(Piece::Stage(Cause::Strategy), 1_000_000);
+        let mut cases = [thought, case(Piece::Away, 600_000)];
+        by_window(&mut cases, &mut window(&evidence), 1);
+        let causes: Vec<_> = cases.iter().map(|case| case.record.cause).collect();
+        assert_eq!(causes, [None, Some(Cause::CompetingThread)]);
     }
 
     #[test]
