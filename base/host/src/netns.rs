@@ -19,7 +19,7 @@
 use crate::packets::OpenError;
 use crate::socket::done;
 use std::fs::File;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, RawFd};
 use std::process::Command;
 use std::{io, panic, thread};
 
@@ -92,6 +92,12 @@ impl Namespace {
             true => Err(OpenError::Permission { what, error, cure: "run it as root".into() }),
             false => Err(refused(error)),
         }
+    }
+}
+
+impl AsRawFd for Namespace {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_raw_fd()
     }
 }
 

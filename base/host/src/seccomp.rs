@@ -74,6 +74,29 @@ pub const RUNNING: [libc::c_long; 48] = [
     libc::SYS_exit_group,
 ];
 
+/// Calls beside those of [`RUNNING`] that keeping house needs: results are written and moved to their
+/// names, files are looked for, locks looked at and let go; a thread gives up what it may still do.
+pub const HOUSE: [libc::c_long; 18] = [
+    libc::SYS_capset,
+    libc::SYS_rename,
+    libc::SYS_renameat,
+    libc::SYS_renameat2,
+    libc::SYS_unlink,
+    libc::SYS_unlinkat,
+    libc::SYS_rmdir,
+    libc::SYS_mkdir,
+    libc::SYS_ftruncate,
+    libc::SYS_getdents64,
+    libc::SYS_flock,
+    libc::SYS_dup,
+    libc::SYS_geteuid,
+    libc::SYS_getuid,
+    libc::SYS_ioctl,
+    libc::SYS_sched_setaffinity,
+    libc::SYS_prctl,
+    libc::SYS_getrusage,
+];
+
 // include/uapi/linux/audit.h: little-endian, 64 bits, machine 62.
 const AUDIT_ARCH_X86_64: u32 = 0xC000_003E;
 /// Numbers from here on are those of the x32 interface.

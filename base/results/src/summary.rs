@@ -6,6 +6,7 @@
 
 use crate::certificate::Certificate;
 use crate::histogram::Percentiles;
+use crate::packets_in::PacketsIn;
 use crate::recorded::Recorded;
 use crate::slow::Slow;
 use crate::stage::Stage;
@@ -207,7 +208,7 @@ pub struct EnginePart {
     pub received: u64,
     /// Of `received`: not measured.
     pub warm_up: u64,
-    /// Ring sequence numbers that never came.
+    /// Numbers of the feed's that never came: messages that no line brought and no server had.
     pub lost: u64,
     /// Events overwritten before they were read (overwrite mode).
     pub overruns: u64,
@@ -250,6 +251,9 @@ pub struct EnginePart {
     /// Why ticks were slow; `null`: not looked at.
     #[serde(default)]
     pub slow: Option<Slow>,
+    /// What became of the packets; `null`: the ring brought the events.
+    #[serde(default)]
+    pub packets: Option<PacketsIn>,
     /// What was asked of the machine and what was got: priority, locking, huge pages.
     pub notes: Vec<String>,
 }

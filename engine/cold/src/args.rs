@@ -1,6 +1,6 @@
 //! The command line. Every flag that has a key in the configuration overrides it.
 
-use crate::config::{Stamps, Strategy};
+use crate::config::{InputName, Stamps, Strategy, XdpMode};
 use clap::Parser;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -40,6 +40,34 @@ pub struct Args {
     /// Keep the cause of ticks that take so long: 2us to 1s, or off [default: 5us]
     #[arg(long, value_name = "TIME|off", value_parser = parse_over)]
     pub slow: Option<u64>,
+
+    /// What brings the events: the feed's ring, or its packets [default: ring]
+    #[arg(long, value_enum)]
+    pub input: Option<InputName>,
+
+    /// Interface that the packets come in by
+    #[arg(long, value_name = "NAME")]
+    pub interface: Option<String>,
+
+    /// Group and port of line A
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub line_a: Option<String>,
+
+    /// Group and port of line B, or none
+    #[arg(long, value_name = "ADDRESS:PORT|none")]
+    pub line_b: Option<String>,
+
+    /// Where lost packets are asked for, or none
+    #[arg(long, value_name = "ADDRESS:PORT|none")]
+    pub recovery: Option<String>,
+
+    /// Where the AF_XDP program runs
+    #[arg(long, value_enum)]
+    pub xdp_mode: Option<XdpMode>,
+
+    /// Become this user once the packets' sockets are open
+    #[arg(long, value_name = "USER")]
+    pub user: Option<String>,
 
     /// Configuration; without it the compiled-in default
     #[arg(long, value_name = "FILE")]

@@ -12,6 +12,7 @@ use crate::rules;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use std::net::SocketAddrV4;
 use std::time::Duration;
 use tickspin_hot::book::BookSize;
 use tickspin_hot::risk::{Limits, Rate};
@@ -31,6 +32,7 @@ pub struct Config {
     pub cores: Cores,
     pub memory: Memory,
     pub rings: Rings,
+    pub packets: Packets,
     pub books: Books,
     pub probe: ProbeKeys,
     pub quotes: Quotes,
@@ -160,6 +162,97 @@ pub struct Memory {
 #[allow(missing_docs, reason = "see default.toml")]
 pub struct Rings {
     pub requests_slots: u32,
+}
+
+/// `[packets]`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "see default.toml")]
+pub struct Packets {
+    pub input: InputName,
+    pub interface: String,
+    pub line_a: Endpoint,
+    pub line_b: Endpoint,
+    pub recovery: Endpoint,
+    pub frames: u32,
+    pub parked: u16,
+    pub xdp_mode: XdpMode,
+    pub user: String,
+    pub seccomp: bool,
+}
+
+/// What brings the events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum InputName {
+    /// The feed's shared ring.
+    Ring,
+    /// Packets, by spinning on the kernel's sockets.
+    Udp,
+    /// Packets, by the raw socket's ring.
+    AfPacket,
+    /// Packets, past the kernel.
+    AfXdp,
+}
+
+impl InputName {
+    /// The name on the command line and in files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            InputName::Ring => "ring",
+            InputName::Udp => "udp",
+            InputName::AfPacket => "af-packet",
+            InputName::AfXdp => "af-xdp",
+        }
+    }
+}
+
+/// Where the AF_XDP program runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum XdpMode {
+    /// In the driver, else behind it.
+    Auto,
+    /// In the driver.
+    Native,
+    /// Behind it, for any interface.
+    Generic,
+}
+
+impl XdpMode {
+    /// The name on the command line and in files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            XdpMode::Auto => "auto",
+            XdpMode::Native => "native",
+            XdpMode::Generic => "generic",
+        }
+    }
+}
+
+/// An IPv4 address and a port, or `"none"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Endpoint(pub Option<SocketAddrV4>);
+
+impl TryFrom<String> for Endpoint {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Endpoint, &'static str> {
+        match text.parse() {
+            _ if text == "none" => Ok(Endpoint(None)),
+            Ok(address) => Ok(Endpoint(Some(address))),
+            Err(_) => Err("ADDRESS:PORT, as 239.255.71.1:26400, or none"),
+        }
+    }
+}
+
+impl From<Endpoint> for String {
+    fn from(endpoint: Endpoint) -> String {
+        endpoint.0.map_or_else(|| "none".to_owned(), |address| address.to_string())
+    }
 }
 
 /// `[books]`
@@ -339,6 +432,23 @@ fn flags(args: &Args, layers: &mut Layers) -> Result<(), EngineError> {
     }
     if let Some(priority) = args.fifo {
         layers.flag(("cores", "fifo_priority"), i64::from(priority), "--fifo")?;
+    }
+    if let Some(input) = args.input {
+        layers.flag(("packets", "input"), input.name(), "--input")?;
+    }
+    for (key, value, flag) in [
+        ("interface", &args.interface, "--interface"),
+        ("line_a", &args.line_a, "--line-a"),
+        ("line_b", &args.line_b, "--line-b"),
+        ("recovery", &args.recovery, "--recovery"),
+        ("user", &args.user, "--user"),
+    ] {
+        if let Some(value) = value {
+            layers.flag(("packets", key), value.as_str(), flag)?;
+        }
+    }
+    if let Some(mode) = args.xdp_mode {
+        layers.flag(("packets", "xdp_mode"), mode.name(), "--xdp-mode")?;
     }
     if args.lock_memory {
         layers.flag(("memory", "lock"), true, "--lock-memory")?;

@@ -5,11 +5,14 @@
 
 use std::fmt;
 use std::io;
+use std::net::SocketAddrV4;
 use std::path::PathBuf;
 use tickspin_host::clock::ClockError;
 use tickspin_host::cpu::CpuError;
 use tickspin_host::memory::MemoryError;
+use tickspin_host::packets::OpenError;
 use tickspin_host::process::is_closed_pipe;
+use tickspin_host::rights::RightsError;
 use tickspin_results::cure::may_read;
 pub use tickspin_results::exit;
 use tickspin_results::out::OutError;
@@ -59,6 +62,19 @@ pub enum EngineError {
         run: String,
         /// Why.
         source: MeetError,
+    },
+    /// No packets.
+    Open(OpenError),
+    /// Privileges could not be given up.
+    Rights(RightsError),
+    /// The kernel takes no filter of system calls.
+    Seccomp(io::Error),
+    /// Nobody to ask for lost packets.
+    Ask {
+        /// The server.
+        server: SocketAddrV4,
+        /// What the system said.
+        source: io::Error,
     },
     /// A segment of ours could not be made.
     Segment {
@@ -115,14 +131,22 @@ impl EngineError {
             Self::Core(_) | Self::Clock(_) | Self::Memory { .. } => exit::ENVIRONMENT,
             Self::Meet { source: MeetError::BadName(_), .. } => exit::USAGE,
             Self::Meet { source, .. } => denied(source.is_permission()),
+            Self::Open(error) => match error {
+                OpenError::NoSuchInterface { .. } => exit::USAGE,
+                error => denied(error.is_permission()),
+            },
+            Self::Rights(RightsError::NoSuchUser(_)) => exit::USAGE,
+            Self::Rights(_) | Self::Seccomp(_) => exit::ENVIRONMENT,
             Self::Segment { source: CreateError::Io { .. }, .. } => exit::ENVIRONMENT,
             Self::Segment { .. } => exit::USAGE,
             Self::Out(error) => denied(error.is_permission()),
             Self::Print(error) if is_closed_pipe(error) => exit::OK,
             Self::Signal(signal) => exit::of_signal(*signal),
-            Self::ConfigSyntax { .. } | Self::Foreign { .. } | Self::Print(_) | Self::Thread(_) => {
-                exit::FAILURE
-            }
+            Self::ConfigSyntax { .. }
+            | Self::Foreign { .. }
+            | Self::Ask { .. }
+            | Self::Print(_)
+            | Self::Thread(_) => exit::FAILURE,
         }
     }
 }
@@ -150,6 +174,15 @@ impl fmt::Display for EngineError {
                  `feed-sim synth --name {run}`, or wait longer with --wait-feed"
             ),
             Self::Meet { run, source } => write!(f, "run {run}: {source}"),
+            Self::Open(error) => error.fmt(f),
+            Self::Rights(error) => error.fmt(f),
+            Self::Seccomp(error) => write!(
+                f,
+                "filtering system calls: {error}; without the filter: packets.seccomp = false"
+            ),
+            Self::Ask { server, source } => {
+                write!(f, "asking {server} for lost packets: {source}; see --recovery")
+            }
             Self::Segment { label, source } => write!(f, "segment {label}: {source}"),
             Self::Foreign { segment, why } => write!(f, "the feed's {segment}: {why}"),
             Self::Out(error) => error.fmt(f),

@@ -21,6 +21,8 @@ pub mod plan; // which thread, which core, which ring, how much memory
 pub mod rules; // every value in its range, every limit stated
 
 // Before the loop.
+pub mod events; // what brings the events: the ring, or packets
+pub mod packets; // sources of packets, who asks for lost ones, privileges
 pub mod rehearsal; // the loop over made-up events, before the first real one
 pub mod segments; // the six segments of a run's rings, seen from here
 mod stamps_cost; // what stamping itself costs a tick

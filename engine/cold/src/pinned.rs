@@ -12,6 +12,7 @@
 use crate::book_hash::{BookHash, HashedLevel};
 use crate::config::{Config, Stamps, Strategy as StrategyName};
 use crate::error::EngineError;
+use crate::events::{Events, PacketCounts};
 use crate::plan::{Plan, Waiting};
 use crate::rehearsal::{self, Scratch};
 use crate::segments::Links;
@@ -22,7 +23,7 @@ use std::sync::mpsc::{Receiver, SyncSender};
 use tickspin_host::clock::Clock;
 use tickspin_host::process::{ThreadUsage, process_cpu_ns, steal_ns, thread_id, thread_usage};
 use tickspin_host::wait::{Spin, Wait, Yield};
-use tickspin_host::{cpu, memory};
+use tickspin_host::{cpu, memory, rights};
 use tickspin_hot::book::{Book, BookStats};
 use tickspin_hot::notice::Notice;
 use tickspin_hot::orders::{OrderStats, Orders};
@@ -39,7 +40,7 @@ use tickspin_wire::num::{InstrumentId, Qty, Side};
 const STACK_BYTES: usize = 256 << 10;
 
 /// What the thread takes along.
-pub struct Baggage<N, C> {
+pub struct Baggage<N, C, E> {
     /// In force.
     pub config: Config,
     /// Settled.
@@ -54,6 +55,16 @@ pub struct Baggage<N, C> {
     pub notices: N,
     /// Where spells of slow ticks go.
     pub spells: C,
+    /// What brings the events.
+    pub events: E,
+}
+
+impl<N, C> Baggage<N, C, ()> {
+    /// The same with what brings the events.
+    pub fn with<E>(self, events: E) -> Baggage<N, C, E> {
+        let Baggage { config, plan, clock, tables, scratch, notices, spells, events: () } = self;
+        Baggage { config, plan, clock, tables, scratch, notices, spells, events }
+    }
 }
 
 /// What the thread tells the main thread.
@@ -88,11 +99,13 @@ pub struct Finished {
     pub book_hash: String,
     /// Instruments with a level.
     pub book_instruments: u64,
+    /// What packets left behind, where they brought the events.
+    pub packets: Option<PacketCounts>,
 }
 
 /// The thread's body. `up` hears of it; `down` brings the links, or nothing more.
-pub fn work<N: Queue<Item = Notice>, C: Queue<Item = Spell>>(
-    baggage: Baggage<N, C>,
+pub fn work<N: Queue<Item = Notice>, C: Queue<Item = Spell>, E: Events>(
+    baggage: Baggage<N, C, E>,
     up: &SyncSender<Up>,
     down: &Receiver<Links>,
 ) {
@@ -137,8 +150,8 @@ impl Make for MakeMaker {
 
 type Done = Result<Option<Box<Finished>>, EngineError>;
 
-fn strategy<N, C, T, W>(
-    baggage: Baggage<N, C>,
+fn strategy<N, C, E, T, W>(
+    baggage: Baggage<N, C, E>,
     stamps: T,
     wait: W,
     up: &SyncSender<Up>,
@@ -147,6 +160,7 @@ fn strategy<N, C, T, W>(
 where
     N: Queue<Item = Notice>,
     C: Queue<Item = Spell>,
+    E: Events,
     T: stamps::Stamps + Copy,
     W: Wait + Copy,
 {
@@ -164,8 +178,8 @@ where
     }
 }
 
-fn session<N, C, M, T, W>(
-    baggage: Baggage<N, C>,
+fn session<N, C, E, M, T, W>(
+    baggage: Baggage<N, C, E>,
     make: &M,
     stamps: T,
     wait: W,
@@ -175,11 +189,12 @@ fn session<N, C, M, T, W>(
 where
     N: Queue<Item = Notice>,
     C: Queue<Item = Spell>,
+    E: Events,
     M: Make,
     T: stamps::Stamps + Copy,
     W: Wait + Copy,
 {
-    let Baggage { config, plan, clock, mut tables, scratch, notices, spells } = baggage;
+    let Baggage { config, plan, clock, mut tables, scratch, notices, spells, mut events } = baggage;
     cpu::pin(plan.core)?;
     if let Some(priority) = plan.fifo {
         cpu::fifo(priority)?;
@@ -198,18 +213,25 @@ where
     let _ = up.send(Up::Ready(thread_id()));
     // No links: the main thread could not attach, and says why.
     let Ok(links) = down.recv() else { return Ok(None) };
+    if E::HAS_PRIVILEGES {
+        // Not before: a process becomes another user on all its threads or, where one may not any
+        // more, aborts.
+        rights::give_up(None).map_err(EngineError::Rights)?;
+    }
 
     let units_per_second = if links.is_lockstep { 1_000_000_000 } else { clock.ticks_per_second() };
     let limits = config.risk.limits(units_per_second, clock.ticks_per_second());
     let risk = Risk::new(limits, exposures).map_err(|error| misfit(&error))?;
-    rehearsal::run(scratch, make, stamps, wait, &clock, limits)?;
+    rehearsal::run::<E, _, _, _>(scratch, make, stamps, wait, &clock, limits)?;
+    let (ring, position) = links.events;
+    let input = events.input(ring, position, &clock)?;
     let record = Recorder::new(links.tallies, links.counters, clock);
     let record = match config.run.slow_over_ns {
         0 => record,
         over_ns => record.with_slow_over(over_ns),
     };
     let mut hot = Hot {
-        input: links.events,
+        input,
         reports: links.reports,
         book,
         strategy,
@@ -232,6 +254,7 @@ where
     let after = Sample::after(plan.core);
 
     let usage = after.since(&before, &plan, hot.record.largest_gap_ns());
+    let packets = E::counts(&mut hot.input);
     let (book_hash, book_instruments) = hash(&hot.book);
     Ok(Some(Box::new(Finished {
         thread: after.thread,
@@ -244,6 +267,7 @@ where
         refused: *hot.risk.refused(),
         book_hash,
         book_instruments,
+        packets,
     })))
 }
 

@@ -5,6 +5,7 @@
 //! Caches, branch predictors and lazily bound symbols are warm then; takes a few milliseconds.
 
 use crate::error::EngineError;
+use crate::events::Events;
 use crate::pinned::Make;
 use crate::tables::{Borrowed, Tables};
 use ringbuf::HeapRb;
@@ -95,7 +96,7 @@ fn ring(label: &'static str) -> Result<(Producer, PeerRing, PositionSegment), En
 ///
 /// # Errors
 /// Scratch memory that does not fit: a defect.
-pub(crate) fn run<M: Make, T: Stamps, W: Wait>(
+pub(crate) fn run<E: Events, M: Make, T: Stamps, W: Wait>(
     scratch: Scratch,
     make: &M,
     mut stamps: T,
@@ -123,7 +124,7 @@ pub(crate) fn run<M: Make, T: Stamps, W: Wait>(
     let (notices, _) = HeapRb::<Notice>::new(64).split();
     let (spells, _) = HeapRb::<Spell>::new(64).split();
     let mut hot = Hot {
-        input,
+        input: E::rehearsal(input),
         reports,
         book: Book::new(book, 1).map_err(|error| misfit(&error))?,
         strategy: make.make(quotes)?,

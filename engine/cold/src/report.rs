@@ -4,16 +4,20 @@
 use crate::config::Config;
 use crate::ending::Ending;
 use crate::error::EngineError;
+use crate::events::PacketCounts;
+use crate::packets::ask::AskCounts;
 use crate::pinned::Finished;
 use crate::plan::Plan;
 use std::collections::BTreeMap;
 use tickspin_host::clock::Clock;
+use tickspin_hot::input::mold::{Line, LineCounts};
 use tickspin_hot::orders::Unsent;
 use tickspin_hot::record::counter::{COUNTERS, REFUSED_GATE_CLOSED, REFUSED_RING_FULL};
 use tickspin_hot::record::{STAGES, stage};
 use tickspin_hot::risk::Refusal;
 use tickspin_results::hgrm;
 use tickspin_results::out::{OutDir, OutError};
+use tickspin_results::packets_in::{LineIn, Messages, PacketsIn, SourceIn};
 use tickspin_results::summary::{ClockPart, EnginePart, NotHeld, SCHEMA, Turns};
 use tickspin_results::{Histogram, Stage, slow};
 
@@ -54,6 +58,8 @@ pub struct Facts<'a> {
     pub epoch: u64,
     /// Why it ended.
     pub ending: Ending,
+    /// What the thread that asks for lost packets counted, where there was one.
+    pub asked: Option<AskCounts>,
     /// What a reader must know.
     pub notes: Vec<String>,
 }
@@ -72,7 +78,9 @@ pub fn clock_part(clock: &Clock, (read_ns, step_ns): (f64, f64)) -> ClockPart {
 /// The engine's part of the run's summary.
 #[must_use]
 pub fn part(facts: Facts<'_>, finished: &Finished, totals: &[Histogram]) -> EnginePart {
-    let Facts { config, plan, clock, clock_cost_ns, epoch, ending, notes } = facts;
+    let Facts { config, plan, clock, clock_cost_ns, epoch, ending, asked, notes } = facts;
+    let packets = finished.packets.as_ref();
+    let (lost, jumped) = packets.map_or((0, 0), |counts| (counts.mold.lost, counts.jumped));
     let Finished { usage, stats, book, orders, refused, book_hash, .. } = finished;
     let refused_by = refused_by(refused, &orders.unsent);
     let named = || STAGES.iter().map(|&name| name.to_owned()).zip(totals);
@@ -86,10 +94,11 @@ pub fn part(facts: Facts<'_>, finished: &Finished, totals: &[Histogram]) -> Engi
         strategy: config.run.strategy.name().to_owned(),
         stamps: config.run.stamps.name().to_owned(),
         clock: clock_part(clock, clock_cost_ns),
-        received: stats.received(),
+        // A gap of packets takes the numbers of all that is missing, and is no event of the feed's.
+        received: stats.received() - jumped - if packets.is_some() { stats.gaps } else { 0 },
         warm_up: stats.received_warm_up,
-        // Neither can happen unnoticed: a hole in the ring's sequence ends the run as foreign.
-        lost: 0,
+        // By the ring nothing is lost unnoticed: a hole in its sequence ends the run as foreign.
+        lost,
         overruns: 0,
         foreign: stats.foreign,
         feed_gaps: stats.gaps,
@@ -115,7 +124,42 @@ pub fn part(facts: Facts<'_>, finished: &Finished, totals: &[Histogram]) -> Engi
             })
             .collect(),
         slow: None,
+        packets: packets.map(|counts| packets_in(config, counts, asked)),
         notes,
+    }
+}
+
+fn packets_in(config: &Config, counts: &PacketCounts, asked: Option<AskCounts>) -> PacketsIn {
+    let (mold, health) = (&counts.mold, &counts.health);
+    let line = |(name, line): (&str, Line)| {
+        let LineCounts { packets, messages, first, duplicates, skipped } = mold.line(line);
+        LineIn { name: name.to_owned(), packets, messages, first, duplicates, skipped }
+    };
+    let lines = [("a", Line::A), ("b", Line::B), ("recovery", Line::Recovery)];
+    PacketsIn {
+        input: config.packets.input.name().to_owned(),
+        interface: config.packets.interface.clone(),
+        messages: Messages {
+            passed: mold.passed,
+            delivered: mold.delivered(),
+            recovered: mold.recovered(),
+            lost: mold.lost,
+        },
+        lines: lines.into_iter().map(line).collect(),
+        requests: mold.requests,
+        asked: asked.map_or(0, |counts| counts.sent),
+        parked: mold.parked,
+        discarded: mold.broken + mold.refused + mold.late + mold.unparked,
+        heartbeats: mold.heartbeats,
+        sessions: mold.sessions,
+        source: SourceIn {
+            received: health.received,
+            foreign: health.foreign,
+            malformed: health.malformed + health.truncated,
+            dropped: health.dropped,
+            invalid: health.invalid,
+            errors: health.errors,
+        },
     }
 }
 
@@ -208,7 +252,9 @@ pub fn json(part: &EnginePart) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tickspin_host::packets::SourceHealth;
     use tickspin_hot::book::BookStats;
+    use tickspin_hot::input::mold::MoldCounts;
     use tickspin_hot::orders::OrderStats;
     use tickspin_hot::record::LoopStats;
     use tickspin_hot::spin::{Ended, Outcome};
@@ -241,6 +287,7 @@ mod tests {
             refused,
             book_hash: "00".into(),
             book_instruments: 2,
+            packets: None,
         }
     }
 
@@ -261,6 +308,10 @@ mod tests {
     }
 
     fn reported() -> EnginePart {
+        of(&finished())
+    }
+
+    fn of(finished: &Finished) -> EnginePart {
         let config: Config = crate::layers::Layers::compiled_in().typed().unwrap();
         let plan = Plan {
             core: 1,
@@ -280,9 +331,25 @@ mod tests {
             clock_cost_ns: (10.0, 1.0),
             epoch: 0xAB,
             ending: Ending::End,
+            asked: None,
             notes: vec!["a note".into()],
         };
-        part(facts, &finished(), &totals())
+        part(facts, finished, &totals())
+    }
+
+    #[test]
+    fn what_packets_lost_is_lost_and_not_received() {
+        let mut finished = finished();
+        finished.stats.gaps = 2;
+        // Two gaps, of three messages and of four: the numbers jumped over two and over three.
+        let mold = MoldCounts { passed: 1_001, lost: 7, ..MoldCounts::default() };
+        let health = SourceHealth { received: 900, dropped: 1, ..SourceHealth::default() };
+        finished.packets = Some(PacketCounts { mold, health, skipped: 0, jumped: 5 });
+        let part = of(&finished);
+        assert_eq!((part.received, part.lost), (993, 7));
+        let packets = part.packets.unwrap();
+        assert_eq!((packets.messages.lost, packets.source.dropped), (7, 1));
+        assert_eq!(packets.lines.len(), 3);
     }
 
     #[test]

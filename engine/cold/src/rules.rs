@@ -3,7 +3,7 @@
 //! Types have settled what is a number and what a word ([`crate::config`]); this is the rest. An
 //! error names the key, who said it, and what would do.
 
-use crate::config::Config;
+use crate::config::{Config, InputName};
 use crate::error::EngineError;
 use crate::layers::Layers;
 use tickspin_hot::record::slow::OVER_MIN_NS;
@@ -57,6 +57,9 @@ pub fn check(config: &Config, layers: &Layers) -> Result<(), EngineError> {
         let key = "rings.requests_slots";
         return Err(EngineError::key(key, layers.origin(key), rule));
     }
+    packets(config, layers)?;
+    within("packets.frames", u64::from(config.packets.frames), 64, 1 << 20)?;
+    within("packets.parked", u64::from(config.packets.parked), 16, u64::from(u16::MAX))?;
     within("books.instruments", config.books.instruments as u64, 1, 65_535)?;
     within("books.orders", config.books.orders as u64, 1, 1 << 30)?;
     within("books.levels", config.books.levels as u64, 1, 1 << 30)?;
@@ -83,6 +86,38 @@ pub fn check(config: &Config, layers: &Layers) -> Result<(), EngineError> {
     ] {
         limit(&format!("risk.{rate}_per_second"), per_second, 1_000_000_000)?;
         limit(&format!("risk.{rate}_burst"), u64::from(burst), 1_000_000)?;
+    }
+    Ok(())
+}
+
+/// Packets need an interface and a line; nothing else does.
+fn packets(config: &Config, layers: &Layers) -> Result<(), EngineError> {
+    let packets = &config.packets;
+    let wrong = |key: &str, rule: &str| {
+        let key = format!("packets.{key}");
+        Err(EngineError::key(&*key, layers.origin(&key), rule))
+    };
+    if packets.input == InputName::Ring {
+        return match packets.interface.is_empty() {
+            true => Ok(()),
+            false => wrong(
+                "interface",
+                "only for packets: give --input udp, af-packet or af-xdp with it",
+            ),
+        };
+    }
+    if packets.interface.is_empty() {
+        return wrong("interface", "missing; packets come in by one, as --interface eth1");
+    }
+    if packets.line_a.0.is_none() {
+        return wrong("line_a", "none; one line there must be, as 239.255.71.1:26400");
+    }
+    if packets.input == InputName::AfXdp && !cfg!(feature = "xdp") {
+        return wrong(
+            "input",
+            "this program was built without AF_XDP; build it with `cargo build --release --features \
+             xdp`, or take udp or af-packet",
+        );
     }
     Ok(())
 }

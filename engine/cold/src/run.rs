@@ -14,7 +14,10 @@ use crate::causes::{Causes, SPELLS};
 use crate::config::{Config, Stamps};
 use crate::ending::{Ending, FEED_DIED};
 use crate::error::{EngineError, exit};
+use crate::events::{Events, PacketEvents, RingEvents};
 use crate::keep::{Journal, Keep};
+use crate::packets::ask::{Asker, Queues};
+use crate::packets::{self, Answers, Opened, Questions};
 use crate::pinned::{self, Baggage, Finished, Up};
 use crate::plan::Plan;
 use crate::rehearsal::Scratch;
@@ -32,6 +35,7 @@ use std::time::{Duration, SystemTime};
 use tickspin_host::clock::{self, Clock};
 use tickspin_host::memory::{self, MemoryError};
 use tickspin_host::{cpu, process};
+use tickspin_hot::input::mold::{Join, MoldTerms};
 use tickspin_hot::notice::Notice;
 use tickspin_hot::record::Spell;
 use tickspin_results::EnginePart;
@@ -95,6 +99,10 @@ fn run(args: &Args, config: Config, plan: Plan, out: &OutDir) -> Result<u8, Engi
 
     let (notices, mut heard) = HeapRb::<Notice>::new(NOTICES).split();
     let (spells, mut slow) = spells();
+    let user = packets::user(&config)?;
+    let (opened, got_packets) = packets::open(&config)?;
+    notes.extend(got_packets);
+    let Queues { hot: queues, cold: asking } = Queues::new();
     let (pinned_config, pinned_plan) = (config.clone(), plan.clone());
     let baggage = Baggage {
         config: pinned_config,
@@ -104,8 +112,9 @@ fn run(args: &Args, config: Config, plan: Plan, out: &OutDir) -> Result<u8, Engi
         scratch,
         notices,
         spells,
+        events: (),
     };
-    let (thread, up, down) = spawn(move |up, down| pinned::work(baggage, &up, &down))?;
+    let (thread, up, down) = start(baggage, opened, queues)?;
     let pinned_thread = match up.recv() {
         Ok(Up::Ready(thread)) => thread,
         Ok(Up::Done(Err(error))) => return Err(error),
@@ -124,6 +133,8 @@ fn run(args: &Args, config: Config, plan: Plan, out: &OutDir) -> Result<u8, Engi
         &report::comments(&config, &plan, &clock_part, epoch),
     )?;
     let mut watch = Watch::new(&claim, watched);
+    let (asker, confined) = packets::settle(&config, user, out.path(), asking)?;
+    notes.extend(confined);
     let mut journal = Journal::default();
     // From here on every ending writes files.
     down.send(links).map_err(|_| EngineError::Thread("tickspin-hot"))?;
@@ -148,14 +159,23 @@ fn run(args: &Args, config: Config, plan: Plan, out: &OutDir) -> Result<u8, Engi
         }
     });
     let (totals, log_failed) = keep.finish();
+    let asked = asker.map(Asker::finish).transpose()?;
     let finished = finished?;
     let ending = Ending::of(&finished.outcome, process::stop_signal());
     notes.extend(journal.notes());
     if finished.stats.notices_lost > 0 {
         notes.push(format!("{} notices found the queue full", finished.stats.notices_lost));
     }
-    let facts =
-        Facts { config: &config, plan: &plan, clock: &clock, clock_cost_ns, epoch, ending, notes };
+    let facts = Facts {
+        config: &config,
+        plan: &plan,
+        clock: &clock,
+        clock_cost_ns,
+        epoch,
+        ending,
+        asked,
+        notes,
+    };
     let judged = causes.map(|causes| causes.finish(out, &finished.stats, &totals));
     let (slow, slow_written) = judged.unzip();
     let part = EnginePart { slow, ..report::part(facts, &finished, &totals) };
@@ -235,6 +255,40 @@ fn spawn(
         .spawn(move || body(say, links))
         .map_err(|_| EngineError::Thread("tickspin-hot"))?;
     Ok((thread, up, down))
+}
+
+/// Starts the pinned thread with what brings its events: here a loop is chosen, once.
+fn start<N, C>(
+    baggage: Baggage<N, C, ()>,
+    opened: Opened,
+    queues: (Questions, Answers),
+) -> Result<Pinned, EngineError>
+where
+    N: Producer<Item = Notice> + Send + 'static,
+    C: Producer<Item = Spell> + Send + 'static,
+{
+    let packets = &baggage.config.packets;
+    let terms = MoldTerms::of(&baggage.clock, Join::At(1), packets.recovery.0.is_some()).of_ours();
+    let parked = packets.parked;
+    match opened {
+        Opened::Ring => carry(baggage, RingEvents),
+        Opened::Udp(source) => carry(baggage, PacketEvents::new(source, queues, terms, parked)),
+        Opened::AfPacket(source) => {
+            carry(baggage, PacketEvents::new(source, queues, terms, parked))
+        }
+        #[cfg(feature = "xdp")]
+        Opened::AfXdp(source) => carry(baggage, PacketEvents::new(*source, queues, terms, parked)),
+    }
+}
+
+fn carry<N, C, E>(baggage: Baggage<N, C, ()>, events: E) -> Result<Pinned, EngineError>
+where
+    N: Producer<Item = Notice> + Send + 'static,
+    C: Producer<Item = Spell> + Send + 'static,
+    E: Events,
+{
+    let baggage = baggage.with(events);
+    spawn(move |up, down| pinned::work(baggage, &up, &down))
 }
 
 /// Meets the feed: bounded by `wait_feed_ms`, and by a signal.

@@ -42,8 +42,8 @@ pub struct Ours {
 
 /// What the pinned loop needs of both sides.
 pub struct Links {
-    /// Market events.
-    pub events: RingInput,
+    /// Market events: the feed's ring, and our position on it.
+    pub events: (PeerRing, PositionSegment),
     /// Requests.
     pub requests: Producer,
     /// Reports.
@@ -130,7 +130,7 @@ impl Ours {
         let reader = self.tallies.reader();
         let tallies = self.tallies.writer().ok_or(EngineError::Thread("tallies"))?;
         let links = Links {
-            events: RingInput::new(events, self.events),
+            events: (events, self.events),
             requests: Producer::new(self.requests, position),
             reports: RingInput::new(reports, self.reports),
             counters: self.counters.writer(),

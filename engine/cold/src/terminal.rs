@@ -4,6 +4,7 @@ use crate::error::EngineError;
 use std::io::{self, Write};
 use tickspin_host::process::is_closed_pipe;
 use tickspin_results::EnginePart;
+use tickspin_results::packets_in::PacketsIn;
 use tickspin_results::table::{Floors, grouped, latency};
 
 /// The table and the counts, for the terminal.
@@ -75,6 +76,9 @@ pub fn table(part: &EnginePart) -> String {
             usage.cold_cpu_ns / 1_000_000
         ),
     );
+    for (name, words) in part.packets.iter().flat_map(PacketsIn::text) {
+        line(name, words);
+    }
     for words in part.slow.iter().flat_map(|slow| slow.lines(part.received - part.warm_up)) {
         line("slow", words);
     }

@@ -5,10 +5,12 @@
 //! is [`crate::decode`]'s business.
 
 pub mod mold;
+pub mod packets;
 pub mod ring;
 pub mod slice;
 
 pub use mold::MoldInput;
+pub use packets::PacketInput;
 pub use ring::RingInput;
 pub use slice::SliceInput;
 pub use tickspin_host::packets::{Datagram, PacketSource};
@@ -20,8 +22,9 @@ pub enum Polled {
     Empty,
     /// The next payload, copied out.
     Slot {
-        /// Its ring sequence, from 1, without holes: the loop counts by it and does not check. A
-        /// ring's reader takes a slot only where the stamp is the sequence that is due.
+        /// Its number, from 1, always rising: the loop counts by it and does not check. A ring's
+        /// reader takes a slot only where the stamp is the sequence that is due; behind packets that
+        /// are lost for good the number jumps.
         seq: u64,
         /// The 56 bytes.
         words: [u64; 7],

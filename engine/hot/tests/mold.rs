@@ -17,6 +17,7 @@ const TWO: Session = Session(*b"SESSION002");
 const TERMS: MoldTerms = MoldTerms {
     join: Join::At(1),
     asks: true,
+    is_ours: false,
     wait_ticks: 200,
     retry_ticks: 1_000,
     give_up_ticks: 100_000,

@@ -20,6 +20,7 @@ mod aside; // results of an earlier run, while it is not known whether there wil
 mod child; // one of the two programs while it runs
 mod config; // one configuration file, taken apart
 mod job; // everything checked and decided before anything starts
+mod over; // the ring, or packets on a cable of our own
 mod programs; // the two programs: beside ourselves, of our build
 mod progress; // one line on a terminal
 mod report; // parts joined, notes, text
@@ -27,6 +28,7 @@ mod said; // what the feed will be told, as far as this program must know it
 mod spans; // measurements around the run
 mod watch; // start, wait, stop
 
+pub use over::Over;
 pub(super) use programs::program_beside;
 
 use crate::error::{Failure, Outcome, exit};
@@ -95,6 +97,14 @@ pub struct Args {
     /// Keep the cause of ticks that take so long, as 5us or 1ms, or off [default: 5us]
     #[arg(long, value_name = "TIME|off", value_parser = check_slow)]
     pub slow: Option<String>,
+
+    /// What the events go over: the shared ring, or packets [default: ring]
+    #[arg(long, value_enum, default_value_t, hide_default_value = true)]
+    pub over: Over,
+
+    /// Share of packets that each line loses, by the seed: 0.02
+    #[arg(long, value_name = "SHARE", value_parser = over::parse_loss)]
+    pub loss: Option<f64>,
 
     /// When the ring is full: the schedule waits, or events are dropped and counted [default: wait]
     #[arg(long, value_enum)]

@@ -11,7 +11,7 @@
 //! begins, with a `Clear` before it where it takes the place of another; `Gap` where messages are lost;
 //! `End` with the end of the session.
 //! An event's `sent_ticks` is when its datagram was taken from the source, for a venue's datagram does
-//! not say when it left.
+//! not say when it left; our own feed's does ([`MoldTerms::is_ours`]).
 //!
 //! Cost: ~10 ns a message above the source's. Memory: borrowed from cold, [`MoldMemory`].
 //! When it is the wrong choice: several sessions that stand beside each other on one line.
@@ -114,7 +114,7 @@ where
             requests,
             replies,
             arbiter: Arbiter::new(memory.parking, terms),
-            queue: EventQueue::new(memory.events),
+            queue: EventQueue::new(memory.events, terms.is_ours),
             epoch,
             seq: 0,
         })
@@ -124,6 +124,17 @@ where
     #[must_use]
     pub const fn counts(&self) -> &MoldCounts {
         self.arbiter.counts()
+    }
+
+    /// This instant, ticks.
+    pub fn now(&mut self) -> u64 {
+        self.stamps.idle()
+    }
+
+    /// A hole is open, or the end is known and not reached.
+    #[must_use]
+    pub const fn is_waiting(&self) -> bool {
+        self.arbiter.is_waiting()
     }
 
     /// Messages of the venue that became no event: empty, or of an unknown type or length.

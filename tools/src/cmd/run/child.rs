@@ -9,6 +9,7 @@ use std::process::{Child as Process, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+use tickspin_host::netns::Namespace;
 use tickspin_host::{child, cpu};
 
 /// Lines kept of what a program says; more are dropped, so that nothing grows without bound.
@@ -35,7 +36,7 @@ pub(super) struct Child {
 
 impl Child {
     /// Starts it. Call from the first thread, before that is confined: the child inherits the
-    /// cores of the thread that starts it. `cold`: where the thread goes that reads its lines.
+    /// cores of the thread that starts it. `namespace`: where it begins, else here; `cold`: where the thread goes that reads its lines.
     ///
     /// # Errors
     /// Exit code 4: the program does not start.
@@ -43,10 +44,14 @@ impl Child {
         name: &'static str,
         path: &Path,
         arguments: &[OsString],
+        namespace: Option<&Namespace>,
         cold: &[usize],
     ) -> Result<Child, Failure> {
         let mut command = Command::new(path);
         command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        if let Some(namespace) = namespace {
+            child::start_within(&mut command, namespace);
+        }
         let mut process = child::stop_with_parent(&mut command).spawn().map_err(|error| {
             Failure::environment(format_args!("{} does not start: {error}", path.display()))
         })?;

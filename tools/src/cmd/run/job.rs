@@ -3,6 +3,7 @@
 use super::super::cores;
 use super::aside::Aside;
 use super::config::{Config, PartFile};
+use super::over::Road;
 use super::programs::Programs;
 use super::said::Said;
 use super::{Args, name_of};
@@ -38,6 +39,8 @@ pub(super) struct Job<'a> {
     pub(super) feed: Vec<OsString>,
     /// Arguments of `engine`.
     pub(super) engine: Vec<OsString>,
+    /// What packets go over; `None`: the ring.
+    pub(super) road: Option<Road>,
     /// Rate to measure the bare ring at, events a second; `None`: the probe's own.
     pub(super) rate: Option<f64>,
     /// How complaints name the parts of the configuration: the file's path, what to say instead.
@@ -67,6 +70,7 @@ impl<'a> Job<'a> {
         if args.fifo.is_some() {
             plan.may_use_fifo().map_err(|error| Failure::environment(&error))?;
         }
+        let road = Road::build(args)?;
         let dir = RuntimeDir::open().map_err(|error| meet(&error))?;
         refuse_busy(&dir, &name)?;
         make_room(&dir, &mut plan)?;
@@ -116,6 +120,7 @@ impl<'a> Job<'a> {
             out,
             feed: Vec::new(),
             engine: Vec::new(),
+            road,
             rate: args.rate,
             aliases,
             parts,
@@ -160,6 +165,7 @@ impl<'a> Job<'a> {
         line.value("--seed", args.seed);
         line.value("--instruments", args.instruments);
         line.value("--warm-up", args.warm_up);
+        line.0.extend(self.road.iter().flat_map(|road| road.feed.iter().map(Into::into)));
         if !args.files.is_empty() {
             // A name may begin with a dash.
             line.0.push("--".into());
@@ -175,6 +181,7 @@ impl<'a> Job<'a> {
         line.value("--strategy", args.strategy.map(name_of));
         line.value("--stamps", args.stamps.map(name_of));
         line.value("--slow", args.slow.as_ref());
+        line.0.extend(self.road.iter().flat_map(|road| road.engine.iter().map(Into::into)));
         line.0
     }
 

@@ -45,6 +45,7 @@ impl Report {
                             .to_owned(),
                     );
                 }
+                summary.notes.extend(job.road.as_ref().map(|road| road.line(job.args.over)));
                 summary.notes.extend(spoilt("feed", &feed.usage));
                 summary.notes.extend(spoilt("engine", &engine.usage));
                 if let Err(line) = summary.accounted() {

@@ -3,6 +3,7 @@
 use super::child::{Child, SIGKILL, SIGTERM};
 use super::interrupted;
 use super::job::Job;
+use super::over::Road;
 use super::progress::Progress;
 use super::report::Report;
 use super::spans::Spans;
@@ -70,10 +71,12 @@ fn started(job: &Job<'_>) -> Result<Ended, Failure> {
     stopped()?;
     let _ = cpu::release();
     let cold = &job.plan.cold;
-    let mut feed = Child::start("feed-sim", &job.programs.feed, &job.feed, cold)?;
+    let road = job.road.as_ref();
+    let (near, far) = (road.and_then(Road::near), road.and_then(Road::far));
+    let mut feed = Child::start("feed-sim", &job.programs.feed, &job.feed, near, cold)?;
     wait_for_listening(job, &mut feed)?;
     stopped()?;
-    let mut engine = Child::start("engine", &job.programs.engine, &job.engine, cold)?;
+    let mut engine = Child::start("engine", &job.programs.engine, &job.engine, far, cold)?;
     let _ = cpu::confine(cold);
 
     let cpu_before_ns = process::process_cpu_ns();

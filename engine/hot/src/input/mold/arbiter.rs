@@ -26,6 +26,7 @@ use super::line::{LINES, Line, LineCounts, Standing};
 use super::parking::{Parked, Parking, ParkingMemory};
 use super::terms::{Join, MoldCounts, MoldTerms};
 use ringbuf::traits::Producer;
+use tickspin_wire::moldudp64::stamps::MessageStamp;
 use tickspin_wire::moldudp64::{COUNT_MAX, Content, Packet, Request, Session};
 
 /// A number so far ahead is not believed from one packet: seconds of the busiest feed.
@@ -37,6 +38,8 @@ const NUMBER_MAX: u64 = u64::MAX >> 1;
 pub trait Deliver {
     /// There is room for a message more. For what is said beside messages there always is.
     fn has_room(&self) -> bool;
+    /// When the next message was sent and how late that was, where the feed is ours and says so.
+    fn stamp(&mut self, _sent_ticks: u64, _message: MessageStamp) {}
     /// The message of this number.
     fn message(&mut self, number: u64, bytes: &[u8]);
     /// So many messages from `first` on are lost.
@@ -74,6 +77,8 @@ struct Progress {
     next: u64,
     /// When a message was delivered last, ticks.
     delivered_at: u64,
+    /// See [`MoldTerms::is_ours`].
+    is_ours: bool,
     counts: MoldCounts,
 }
 
@@ -130,8 +135,9 @@ impl Progress {
     ) -> Delivered {
         let before = self.next;
         let skip = before.saturating_sub(packet.sequence) as usize;
+        let stamps = if self.is_ours { packet.send_stamps() } else { None };
         let mut outcome = Delivered::Whole;
-        for message in packet.messages().skip(skip) {
+        for (index, message) in packet.messages().enumerate().skip(skip) {
             let Ok(bytes) = message else {
                 outcome = Delivered::Broken;
                 break;
@@ -139,6 +145,9 @@ impl Progress {
             if !out.has_room() {
                 outcome = Delivered::NoRoom;
                 break;
+            }
+            if let Some(stamps) = &stamps {
+                out.stamp(stamps.sent_ticks, stamps.message(index));
             }
             out.message(self.next, bytes);
             self.next += 1;
@@ -189,7 +198,7 @@ impl<'m> Arbiter<'m> {
             terms,
             session: None,
             previous: None,
-            progress: Progress::default(),
+            progress: Progress { is_ours: terms.is_ours, ..Progress::default() },
             known_end: 0,
             known_since: 0,
             end_at: None,
@@ -281,7 +290,10 @@ impl<'m> Arbiter<'m> {
     /// From here on `session` is followed, from `first` on.
     fn begin(&mut self, session: Session, first: u64, now: u64, out: &mut impl Deliver) {
         self.void();
-        out.session(session, first, self.session.is_some());
+        let replaces = self.session.is_some();
+        if replaces || !self.terms.is_ours {
+            out.session(session, first, replaces);
+        }
         self.session = Some(session);
         (self.progress.next, self.progress.delivered_at) = (first, now);
         (self.known_end, self.known_since) = (first, now);

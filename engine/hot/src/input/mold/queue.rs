@@ -3,6 +3,7 @@
 use super::arbiter::Deliver;
 use tickspin_wire::event::{Event, Kind, flag};
 use tickspin_wire::moldudp64::Session;
+use tickspin_wire::moldudp64::stamps::{LAG_MAX, MessageStamp};
 use tickspin_wire::normalize::itch_event;
 use tickspin_wire::num::Side;
 
@@ -19,12 +20,27 @@ pub(super) struct EventQueue<'m> {
     taken_ticks: u64,
     /// The venue's time of the last message.
     latest_ns: u64,
+    /// Of the next message.
+    stamp: Option<(u64, MessageStamp)>,
+    /// Of what is no message of the venue's.
+    own_flags: u8,
     skipped: u64,
 }
 
 impl<'m> EventQueue<'m> {
-    pub(super) const fn new(events: &'m mut [[u64; 7]]) -> EventQueue<'m> {
-        EventQueue { events, next: 0, end: 0, taken_ticks: 0, latest_ns: 0, skipped: 0 }
+    /// `is_ours`: the feed tells when its messages were sent; beside them nothing is measured then.
+    pub(super) const fn new(events: &'m mut [[u64; 7]], is_ours: bool) -> EventQueue<'m> {
+        let own_flags = if is_ours { flag::WARM_UP } else { 0 };
+        EventQueue {
+            events,
+            next: 0,
+            end: 0,
+            taken_ticks: 0,
+            latest_ns: 0,
+            stamp: None,
+            own_flags,
+            skipped: 0,
+        }
     }
 
     #[inline]
@@ -58,16 +74,32 @@ impl<'m> EventQueue<'m> {
     #[inline]
     fn push(&mut self, event: Event) {
         if let Some(place) = self.events.get_mut(self.end) {
-            *place = Event { sent_ticks: self.taken_ticks, ..event }.to_words();
+            *place = event.to_words();
             self.end += 1;
         }
     }
 
     fn announce(&mut self, kind: Kind, order_id: u64, second_id: u64) {
         let kind_side = Event::pack(kind, Side::None);
-        let (exchange_ns, flags) = (self.latest_ns, flag::COMPLETE);
-        self.push(Event { exchange_ns, order_id, second_id, kind_side, flags, ..Event::EMPTY });
+        let (exchange_ns, sent_ticks) = (self.latest_ns, self.taken_ticks);
+        let flags = flag::COMPLETE | self.own_flags;
+        let base = Event { exchange_ns, sent_ticks, flags, ..Event::EMPTY };
+        self.push(Event { order_id, second_id, kind_side, ..base });
     }
+}
+
+/// An event with the instants that its feed tells.
+#[inline]
+fn stamped(event: Event, sent_ticks: u64, message: MessageStamp) -> Event {
+    let mut flags = event.flags;
+    if message.is_warm_up {
+        flags |= flag::WARM_UP;
+    }
+    let mut lag_ticks = message.lag_ticks;
+    if lag_ticks >= LAG_MAX {
+        (lag_ticks, flags) = (u32::MAX, flags | flag::LAG_SATURATED);
+    }
+    Event { sent_ticks, lag_ticks, flags, ..event }
 }
 
 impl Deliver for EventQueue<'_> {
@@ -77,11 +109,20 @@ impl Deliver for EventQueue<'_> {
     }
 
     #[inline]
+    fn stamp(&mut self, sent_ticks: u64, message: MessageStamp) {
+        self.stamp = Some((sent_ticks, message));
+    }
+
+    #[inline]
     fn message(&mut self, _number: u64, bytes: &[u8]) {
+        let stamp = self.stamp.take();
         match itch_event(bytes) {
             Ok(event) => {
                 self.latest_ns = event.exchange_ns;
-                self.push(event);
+                self.push(match stamp {
+                    None => Event { sent_ticks: self.taken_ticks, ..event },
+                    Some((sent_ticks, message)) => stamped(event, sent_ticks, message),
+                });
             }
             // It has its place in the sequence and nothing to say to a book.
             Err(_) => self.skipped += 1,

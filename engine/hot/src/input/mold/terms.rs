@@ -19,6 +19,9 @@ pub struct MoldTerms {
     pub join: Join,
     /// There is a server that answers requests.
     pub asks: bool,
+    /// The feed is ours: its first session is no event, and it sends stamps behind its messages
+    /// ([`tickspin_wire::moldudp64::stamps`]).
+    pub is_ours: bool,
     /// How long a hole waits for the other line, and for packets out of order, before it is asked for.
     pub wait_ticks: u64,
     /// Between two requests for the same hole.
@@ -37,6 +40,12 @@ impl MoldTerms {
     /// Without a server: ten times what the other line may take.
     pub const GIVE_UP_UNASKED_NS: u64 = 2_000_000;
 
+    /// The same for a feed of ours.
+    #[must_use]
+    pub const fn of_ours(self) -> MoldTerms {
+        MoldTerms { is_ours: true, ..self }
+    }
+
     /// The usual times, by this clock.
     #[must_use]
     pub fn of(clock: &Clock, join: Join, asks: bool) -> MoldTerms {
@@ -44,6 +53,7 @@ impl MoldTerms {
         MoldTerms {
             join,
             asks,
+            is_ours: false,
             wait_ticks: clock.ticks_from_ns(Self::WAIT_NS),
             retry_ticks: clock.ticks_from_ns(Self::RETRY_NS),
             give_up_ticks: clock.ticks_from_ns(give_up_ns),
