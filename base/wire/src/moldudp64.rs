@@ -20,7 +20,8 @@
 //! like a heartbeat. Captures whose session and sequence were zeroed exist: no number here is assumed
 //! to be above 0.
 
-pub mod stamps;
+mod segment; // IEX-TP's segments as packets
+pub mod stamps; // send stamps behind the messages
 
 use crate::cursor::Cursor;
 use crate::error::{DecodeError, Rule, clipped};
@@ -85,6 +86,8 @@ pub struct Packet<'a> {
     pub content: Content,
     /// What follows the header.
     blocks: &'a [u8],
+    /// Of the messages' lengths: an IEX-TP segment's.
+    is_little_endian: bool,
 }
 
 impl<'a> Packet<'a> {
@@ -100,7 +103,8 @@ impl<'a> Packet<'a> {
             END_OF_SESSION => Content::EndOfSession,
             count => Content::Messages(count),
         };
-        Ok(Packet { session, sequence, content, blocks: &payload[HEADER_BYTES..] })
+        let blocks = &payload[HEADER_BYTES..];
+        Ok(Packet { session, sequence, content, blocks, is_little_endian: false })
     }
 
     /// Messages that the header announces.
@@ -117,7 +121,8 @@ impl<'a> Packet<'a> {
     #[inline]
     #[must_use]
     pub const fn messages(&self) -> Messages<'a> {
-        Messages { left: self.blocks, count: self.count(), offset: HEADER_BYTES }
+        let (left, is_little_endian) = (self.blocks, self.is_little_endian);
+        Messages { left, count: self.count(), offset: HEADER_BYTES, is_little_endian }
     }
 }
 
@@ -128,6 +133,7 @@ pub struct Messages<'a> {
     left: &'a [u8],
     count: u16,
     offset: usize,
+    is_little_endian: bool,
 }
 
 impl Messages<'_> {
@@ -136,6 +142,12 @@ impl Messages<'_> {
     #[must_use]
     pub const fn left(&self) -> usize {
         self.left.len()
+    }
+
+    #[inline]
+    const fn length(&self, prefix: [u8; PREFIX_BYTES]) -> usize {
+        let big = u16::from_be_bytes(prefix);
+        (if self.is_little_endian { big.swap_bytes() } else { big }) as usize
     }
 }
 
@@ -148,7 +160,7 @@ impl<'a> Iterator for Messages<'a> {
         let message = self
             .left
             .split_first_chunk::<PREFIX_BYTES>()
-            .and_then(|(prefix, rest)| rest.split_at_checked(u16::from_be_bytes(*prefix) as usize));
+            .and_then(|(prefix, rest)| rest.split_at_checked(self.length(*prefix)));
         match message {
             Some((message, rest)) => {
                 self.left = rest;
@@ -157,7 +169,8 @@ impl<'a> Iterator for Messages<'a> {
             }
             None => {
                 self.count = 0;
-                Some(Err(cut(self.left, self.offset)))
+                let needed = self.left.first_chunk().map_or(0, |prefix| self.length(*prefix));
+                Some(Err(cut(needed, self.left, self.offset)))
             }
         }
     }
@@ -165,8 +178,7 @@ impl<'a> Iterator for Messages<'a> {
 
 #[cold]
 #[inline(never)]
-fn cut(left: &[u8], offset: usize) -> DecodeError {
-    let message = left.first_chunk().map_or(0, |prefix| u16::from_be_bytes(*prefix) as usize);
+fn cut(message: usize, left: &[u8], offset: usize) -> DecodeError {
     let needed = clipped(PREFIX_BYTES + message);
     DecodeError { offset: offset as u64, rule: Rule::Cut { needed, left: clipped(left.len()) } }
 }

@@ -1,4 +1,4 @@
-//! Events from datagrams: MoldUDP64 on two lines, each message once and in order.
+//! Events from datagrams: MoldUDP64 or IEX-TP on two lines, each message once and in order.
 //!
 //! ```text
 //!                            parking ◄──┐ behind a hole         requests ─► cold ─► server
@@ -6,7 +6,8 @@
 //!  cold ───► replies ────────┘  └ a hole that stays open ──────────────────┘
 //! ```
 //!
-//! What a message means is told by [`tickspin_wire::normalize`], as for recorded feeds.
+//! What a message means is told by [`tickspin_wire::normalize`], as for recorded feeds; the [`Venue`] is
+//! chosen once, and a loop is compiled for each.
 //! Beside the messages' own events there are ours, as in a recording: `SessionStart` where a session
 //! begins, with a `Clear` before it where it takes the place of another; `Gap` where messages are lost;
 //! `End` with the end of the session.
@@ -21,11 +22,13 @@ mod line; // 2. what one line brought
 mod parking; // 4. packets behind a hole
 mod queue; // 5. events that wait for their poll
 mod terms; // 1. how long to wait, what was counted
+mod venue; // 6. what packets look like and messages mean
 
 pub use arbiter::{Arbiter, Deliver};
 pub use line::{LINES, Line, LineCounts};
 pub use parking::{PAYLOAD_BYTES, ParkedPacket, ParkingMemory};
 pub use terms::{Join, MoldCounts, MoldTerms};
+pub use venue::{Iex, IexSlot, Itch, Venue};
 
 use super::{Input, PeerEnd, Polled};
 use crate::stamps::Stamps;
@@ -73,17 +76,17 @@ impl Reply {
     }
 }
 
-/// A source of MoldUDP64 datagrams as an input of the loop.
+/// A source of a venue's datagrams as an input of the loop.
 ///
 /// Flow 0 of the source is line A, flow 1 line B, flow 2 brings answers where the source itself
 /// receives them; others are counted as refused.
-pub struct MoldInput<'m, S, T, Q, R> {
+pub struct MoldInput<'m, S, T, Q, R, V = Itch> {
     source: S,
     stamps: T,
     requests: Q,
     replies: R,
     arbiter: Arbiter<'m>,
-    queue: EventQueue<'m>,
+    queue: EventQueue<'m, V>,
     epoch: u64,
     /// Events handed out.
     seq: u64,
@@ -107,6 +110,28 @@ where
         terms: MoldTerms,
         epoch: u64,
     ) -> Option<MoldInput<'m, S, T, Q, R>> {
+        MoldInput::of(Itch, source, stamps, (requests, replies), memory, terms, epoch)
+    }
+}
+
+impl<'m, S, T, Q, R, V> MoldInput<'m, S, T, Q, R, V>
+where
+    S: PacketSource,
+    T: Stamps,
+    Q: Producer<Item = Request>,
+    R: Consumer<Item = Reply>,
+    V: Venue,
+{
+    /// The same for the packets and messages of any venue.
+    pub fn of(
+        venue: V,
+        source: S,
+        stamps: T,
+        (requests, replies): (Q, R),
+        memory: MoldMemory<'m>,
+        terms: MoldTerms,
+        epoch: u64,
+    ) -> Option<MoldInput<'m, S, T, Q, R, V>> {
         let is_enough = memory.events.len() >= EVENTS_MIN && !memory.parking.slots.is_empty();
         is_enough.then(|| MoldInput {
             source,
@@ -114,7 +139,7 @@ where
             requests,
             replies,
             arbiter: Arbiter::new(memory.parking, terms),
-            queue: EventQueue::new(memory.events, terms.is_ours),
+            queue: EventQueue::new(memory.events, terms.is_ours, venue),
             epoch,
             seq: 0,
         })
@@ -168,12 +193,13 @@ where
     }
 }
 
-impl<S, T, Q, R> Input for MoldInput<'_, S, T, Q, R>
+impl<S, T, Q, R, V> Input for MoldInput<'_, S, T, Q, R, V>
 where
     S: PacketSource,
     T: Stamps,
     Q: Producer<Item = Request>,
     R: Consumer<Item = Reply>,
+    V: Venue,
 {
     #[inline]
     fn poll(&mut self) -> Polled {

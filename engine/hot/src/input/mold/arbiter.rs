@@ -36,6 +36,10 @@ const NUMBER_MAX: u64 = u64::MAX >> 1;
 
 /// Where messages go, and what else there is to say.
 pub trait Deliver {
+    /// The packet in a payload; `None`: it is broken.
+    fn packet<'a>(&self, payload: &'a [u8]) -> Option<Packet<'a>> {
+        Packet::decode(payload).ok()
+    }
     /// There is room for a message more. For what is said beside messages there always is.
     fn has_room(&self) -> bool;
     /// When the next message was sent and how late that was, where the feed is ours and says so.
@@ -242,7 +246,7 @@ impl<'m> Arbiter<'m> {
     /// Takes a datagram of a line, at `now` in ticks.
     #[inline]
     pub fn datagram(&mut self, line: Line, payload: &[u8], now: u64, out: &mut impl Deliver) {
-        let Ok(packet) = Packet::decode(payload) else {
+        let Some(packet) = out.packet(payload) else {
             self.progress.counts.broken += 1;
             return;
         };
@@ -356,9 +360,9 @@ impl<'m> Arbiter<'m> {
                 break;
             }
             let line = Line::of_flow(front.line.into()).unwrap_or(Line::A);
-            let outcome = match Packet::decode(front.payload()) {
-                Ok(packet) => self.progress.deliver(packet, line, now, out),
-                Err(_) => Delivered::Broken,
+            let outcome = match out.packet(front.payload()) {
+                Some(packet) => self.progress.deliver(packet, line, now, out),
+                None => Delivered::Broken,
             };
             if outcome == Delivered::NoRoom {
                 break;

@@ -1,18 +1,19 @@
 //! Messages become events and wait for their poll.
 
 use super::arbiter::Deliver;
+use super::venue::{EVENTS_A_MESSAGE, Venue};
 use tickspin_wire::event::{Event, Kind, flag};
-use tickspin_wire::moldudp64::Session;
 use tickspin_wire::moldudp64::stamps::{LAG_MAX, MessageStamp};
-use tickspin_wire::normalize::itch_event;
+use tickspin_wire::moldudp64::{Packet, Session};
 use tickspin_wire::num::Side;
 
-/// Places that messages leave free for events of ours: a session's two, a gap, an end.
-const RESERVED: usize = 8;
+/// Places that are left free: for what one message becomes, and for events of ours, a session's two, a
+/// gap, an end.
+const RESERVED: usize = 4 + EVENTS_A_MESSAGE;
 
 /// Filled when it is empty, then emptied: it needs no wrapping.
 #[derive(Debug)]
-pub(super) struct EventQueue<'m> {
+pub(super) struct EventQueue<'m, V> {
     events: &'m mut [[u64; 7]],
     next: usize,
     end: usize,
@@ -24,12 +25,13 @@ pub(super) struct EventQueue<'m> {
     stamp: Option<(u64, MessageStamp)>,
     /// Of what is no message of the venue's.
     own_flags: u8,
+    venue: V,
     skipped: u64,
 }
 
-impl<'m> EventQueue<'m> {
+impl<'m, V: Venue> EventQueue<'m, V> {
     /// `is_ours`: the feed tells when its messages were sent; beside them nothing is measured then.
-    pub(super) const fn new(events: &'m mut [[u64; 7]], is_ours: bool) -> EventQueue<'m> {
+    pub(super) fn new(events: &'m mut [[u64; 7]], is_ours: bool, venue: V) -> EventQueue<'m, V> {
         let own_flags = if is_ours { flag::WARM_UP } else { 0 };
         EventQueue {
             events,
@@ -39,6 +41,7 @@ impl<'m> EventQueue<'m> {
             latest_ns: 0,
             stamp: None,
             own_flags,
+            venue,
             skipped: 0,
         }
     }
@@ -102,7 +105,12 @@ fn stamped(event: Event, sent_ticks: u64, message: MessageStamp) -> Event {
     Event { sent_ticks, lag_ticks, flags, ..event }
 }
 
-impl Deliver for EventQueue<'_> {
+impl<V: Venue> Deliver for EventQueue<'_, V> {
+    #[inline]
+    fn packet<'a>(&self, payload: &'a [u8]) -> Option<Packet<'a>> {
+        self.venue.packet(payload)
+    }
+
     #[inline]
     fn has_room(&self) -> bool {
         self.end + RESERVED < self.events.len()
@@ -115,18 +123,21 @@ impl Deliver for EventQueue<'_> {
 
     #[inline]
     fn message(&mut self, _number: u64, bytes: &[u8]) {
+        let EventQueue { events, end, taken_ticks, latest_ns, venue, .. } = self;
         let stamp = self.stamp.take();
-        match itch_event(bytes) {
-            Ok(event) => {
-                self.latest_ns = event.exchange_ns;
-                self.push(match stamp {
-                    None => Event { sent_ticks: self.taken_ticks, ..event },
-                    Some((sent_ticks, message)) => stamped(event, sent_ticks, message),
-                });
+        let is_meant = venue.events(bytes, |event| {
+            *latest_ns = event.exchange_ns;
+            let event = match stamp {
+                None => Event { sent_ticks: *taken_ticks, ..event },
+                Some((sent_ticks, message)) => stamped(event, sent_ticks, message),
+            };
+            if let Some(place) = events.get_mut(*end) {
+                *place = event.to_words();
+                *end += 1;
             }
-            // It has its place in the sequence and nothing to say to a book.
-            Err(_) => self.skipped += 1,
-        }
+        });
+        // One that is not has its place in the sequence and nothing to say to a book.
+        self.skipped += u64::from(!is_meant);
     }
 
     fn gap(&mut self, first: u64, missing: u64) {
@@ -134,6 +145,7 @@ impl Deliver for EventQueue<'_> {
     }
 
     fn session(&mut self, session: Session, first: u64, replaces: bool) {
+        self.venue.restart();
         if replaces {
             self.announce(Kind::Clear, 0, 0);
         }
