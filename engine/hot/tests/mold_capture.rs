@@ -1,0 +1,120 @@
+//! Captured packets of Nasdaq through the live input: the events are those that the reader of captures
+//! gives for the same file.
+
+#![allow(clippy::disallowed_methods, reason = "a test may allocate and read the clock")]
+
+mod day;
+
+use day::{Room, with_input};
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use tickspin_host::clock::Clock;
+use tickspin_host::memory_source::{Frames, MemorySource};
+use tickspin_host::packets::{Flow, PacketSource};
+use tickspin_hot::input::mold::{Join, MoldTerms};
+use tickspin_hot::input::{Input, Polled};
+use tickspin_hot::stamps::EndStamps;
+use tickspin_recording::{Capture, EventReader, PacketFile};
+use tickspin_wire::Event;
+use tickspin_wire::event::Kind;
+use tickspin_wire::moldudp64::Packet;
+use tickspin_wire::net;
+
+/// Captures whose packets have their session and their numbers (most of the folder's have zeros
+/// there), with frames, events, and the packets that name no session that could be followed.
+const CAPTURES: [(&str, usize, usize); 9] = [
+    ("Nasdaq.Equities.TotalView.Itch.v5.0__Multiple.Packets.pcap", 2, 41),
+    ("Nasdaq.Equities.TotalView.Itch.v5.0__AddOrderNoMpidAttributionMessage.pcap", 1, 2),
+    ("Nasdaq.Equities.TotalView.Itch.v5.0__MarketParticipantPositionMessage.pcap", 1, 2),
+    ("Nasdaq.Equities.TotalView.Itch.v5.0__NetOrderImbalanceIndicatorMessage.pcap", 1, 2),
+    ("Nasdaq.Equities.TotalView.Itch.v5.0__OrderDeleteMessage.pcap", 1, 2),
+    ("Nasdaq.Equities.TotalView.Itch.v5.0__OrderExecutedMessage.pcap", 1, 2),
+    ("Nasdaq.Equities.TotalView.Itch.v5.0__OrderReplaceMessage.pcap", 1, 2),
+    ("Nasdaq.Equities.TotalView.Itch.v5.0__StockTradingActionMessage.pcap", 1, 2),
+    ("Bx.Equities.TotalView.Itch.v5.0__OrderReplaceMessage.pcap", 1, 2),
+];
+
+/// The folder, or `None` where it is missing; with `CI=true` that is a failure.
+fn folder() -> Option<PathBuf> {
+    let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data");
+    let folder = std::env::var_os("TICKSPIN_DATA").map_or(default.into(), PathBuf::from);
+    let folder = folder.join("itch/pcap");
+    if folder.exists() {
+        return Some(folder);
+    }
+    assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "{} is missing", folder.display());
+    println!("skipped: {} is missing", folder.display());
+    None
+}
+
+/// The file's frames, and where its feed goes to.
+fn captured(path: &Path) -> (Frames, Flow) {
+    let mut capture = Capture::open(path).unwrap();
+    let (mut frames, mut flow) = (Frames::default(), None);
+    while let Some(packet) = capture.next_packet().unwrap() {
+        frames.push(packet.bytes);
+        let datagram = net::datagram(packet.link, packet.bytes).unwrap();
+        assert!(Packet::decode(datagram.payload).is_ok(), "{}", path.display());
+        let SocketAddr::V4(to) = datagram.dst else { panic!("{}", path.display()) };
+        assert!(IpAddr::V4(*to.ip()).is_multicast());
+        flow = Some(Flow { address: *to.ip(), port: to.port() });
+    }
+    (frames, flow.expect("a packet"))
+}
+
+/// What the reader of captures gives.
+fn recorded(path: &Path) -> Vec<Event> {
+    let mut file = PacketFile::open(path).unwrap();
+    let mut events = Vec::new();
+    while let Some(event) = file.next_event().unwrap() {
+        events.push(event);
+    }
+    events
+}
+
+/// What the live input gives until nothing has come for ten times what a hole may take.
+fn live((frames, flow): (Frames, Flow)) -> Vec<Event> {
+    let count = frames.len() as u64;
+    let source = MemorySource::new(frames, &[flow]).unwrap();
+    let clock = Clock::with_frequency(1_000_000_000);
+    let terms = MoldTerms::of(&clock, Join::Here, false);
+    let room = Room { parked: 64, events: 1_024 };
+    with_input((source, EndStamps), room, terms, |input, _, _| {
+        let quiet = Duration::from_nanos(10 * MoldTerms::GIVE_UP_UNASKED_NS);
+        let (mut events, mut since) = (Vec::new(), Instant::now());
+        while input.source_mut().left() > 0 || since.elapsed() < quiet {
+            if let Polled::Slot { words, .. } = input.poll() {
+                events.push(Event::from_words(words));
+                since = Instant::now();
+            }
+        }
+        let health = input.source_mut().health();
+        assert_eq!((health.received, health.foreign, health.malformed), (count, 0, 0));
+        events
+    })
+}
+
+/// Without what only one of them can know: when a datagram was taken, and, for an event of ours, the
+/// time of the message behind it.
+fn bare(event: &Event) -> Event {
+    let is_ours = matches!(event.kind(), Some(Kind::SessionStart | Kind::Gap));
+    let exchange_ns = if is_ours { 0 } else { event.exchange_ns };
+    Event { sent_ticks: 0, exchange_ns, ..*event }
+}
+
+#[test]
+fn captured_packets_give_the_events_of_their_capture() {
+    let Some(folder) = folder() else { return };
+    for (name, frames, count) in CAPTURES {
+        let path = folder.join(name);
+        let captured = captured(&path);
+        assert_eq!(captured.0.len(), frames, "{name}");
+        let (live, recorded) = (live(captured), recorded(&path));
+        assert_eq!(live.len(), count, "{name}");
+        assert_eq!(recorded.len(), count, "{name}");
+        for (live, recorded) in live.iter().zip(&recorded) {
+            assert_eq!(bare(live), bare(recorded), "{name}");
+        }
+    }
+}
