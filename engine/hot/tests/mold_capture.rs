@@ -22,7 +22,7 @@ use tickspin_wire::moldudp64::Packet;
 use tickspin_wire::net;
 
 /// Captures whose packets have their session and their numbers (most of the folder's have zeros
-/// there), with frames, events, and the packets that name no session that could be followed.
+/// there), how many packets, and how many events: one a message, a start, and a gap in the first.
 const CAPTURES: [(&str, usize, usize); 9] = [
     ("Nasdaq.Equities.TotalView.Itch.v5.0__Multiple.Packets.pcap", 2, 41),
     ("Nasdaq.Equities.TotalView.Itch.v5.0__AddOrderNoMpidAttributionMessage.pcap", 1, 2),
