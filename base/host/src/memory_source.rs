@@ -10,8 +10,9 @@
 //! so a frame that one of those would skip is skipped here, and counted the same.
 //! It knows nothing of capture files: who reads them fills a [`Frames`].
 //!
-//! Cost: ~5 ns a datagram. When it is the wrong choice: for time. Frames come as fast as they are
-//! polled, all with the time of their poll; recorded feeds at their own pace are feed-sim's business.
+//! Cost: 5 ns a datagram of 64 bytes in bursts, 13 ns one at a time. When it is the wrong choice: for
+//! time. Frames come as fast as they are polled, all with the time of their poll; recorded feeds at
+//! their own pace are feed-sim's business.
 
 use crate::clock;
 use crate::packets::{

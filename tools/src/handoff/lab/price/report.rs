@@ -64,8 +64,8 @@ pub struct Saturated {
     pub unexplained: u64,
     /// The counters. In native mode a message without a frame is in two of them.
     pub drops: Drops,
-    /// Rounds that the rate is over.
-    pub rounds: usize,
+    /// Share of its time that sender or receiver was kept off its core, 0 to 1.
+    pub queued_share: Stat,
 }
 
 /// What a transport costs.
@@ -184,7 +184,7 @@ fn price(transport: Transport, crossings: &[Crossing], sorter: &mut Sorter) -> O
         sender: if transport == Transport::Ring { "ring" } else { "udp" },
         plain: sorter.crossed(crossings.iter().map(|crossing| &crossing.plain).collect()),
         with_af_xdp_sender: (!bypassing.is_empty()).then(|| sorter.crossed(bypassing)),
-        saturated: sorter.saturated(transport, &floods),
+        saturated: saturated(transport, &floods),
         empty_poll_ns: over(&|crossing| crossing.costs.empty_poll_ns),
         drain_ns: over(&|crossing| crossing.costs.drain_ns),
         obtained: first.obtained.clone(),
@@ -206,6 +206,30 @@ impl Flood {
     }
 }
 
+/// Over all rounds: a flood keeps the kernel's own threads busy on the same cores, so one whose threads
+/// had to wait is no exception.
+fn saturated(transport: Transport, floods: &[&Flood]) -> Option<Saturated> {
+    let sender = floods.first()?.sender;
+    let over = |of: &dyn Fn(&Flood) -> f64| stat(floods.iter().map(|flood| of(flood)).collect());
+    let sum = |of: &dyn Fn(&Flood) -> u64| floods.iter().map(|flood| of(flood)).sum::<u64>();
+    let (lost, explained) = (sum(&Flood::lost), sum(&|flood| flood.explained(transport)));
+    Some(Saturated {
+        sender,
+        rate_per_s: over(&|flood| flood.rate_per_s.round()),
+        sent: sum(&|flood| flood.sent),
+        received: sum(&|flood| flood.received),
+        lost,
+        explained,
+        unexplained: lost - explained,
+        drops: Drops {
+            near_tx: sum(&|flood| flood.drops.near_tx),
+            far_rx: sum(&|flood| flood.drops.far_rx),
+            source: sum(&|flood| flood.drops.source),
+        },
+        queued_share: over(&|flood| hundredth(flood.queued_share)),
+    })
+}
+
 /// Sets crowded passages aside, and counts them.
 struct Sorter {
     crowded: usize,
@@ -213,36 +237,6 @@ struct Sorter {
 }
 
 impl Sorter {
-    /// The rate is over the quiet rounds; the account is over all.
-    fn saturated(&mut self, transport: Transport, all: &[&Flood]) -> Option<Saturated> {
-        let sender = all.first()?.sender;
-        let mut used: Vec<&Flood> =
-            all.iter().filter(|flood| flood.queued_share <= CROWDED_SHARE).copied().collect();
-        self.crowded += all.len() - used.len();
-        if used.is_empty() {
-            self.is_noisy = true;
-            used = all.to_vec();
-        }
-        let sum = |of: &dyn Fn(&Flood) -> u64| all.iter().map(|flood| of(flood)).sum::<u64>();
-        let explained = sum(&|flood| flood.explained(transport));
-        let lost = sum(&Flood::lost);
-        Some(Saturated {
-            sender,
-            rate_per_s: stat(used.iter().map(|flood| flood.rate_per_s.round()).collect()),
-            sent: sum(&|flood| flood.sent),
-            received: sum(&|flood| flood.received),
-            lost,
-            explained,
-            unexplained: lost - explained,
-            drops: Drops {
-                near_tx: sum(&|flood| flood.drops.near_tx),
-                far_rx: sum(&|flood| flood.drops.far_rx),
-                source: sum(&|flood| flood.drops.source),
-            },
-            rounds: used.len(),
-        })
-    }
-
     fn crossed(&mut self, all: Vec<&Passage>) -> Crossed {
         let is_quiet = |passage: &&&Passage| passage.queued_share <= CROWDED_SHARE;
         let mut used: Vec<&Passage> = all.iter().filter(is_quiet).copied().collect();
@@ -293,13 +287,12 @@ mod tests {
         };
         let twice = flood(60, Drops { near_tx: 5, far_rx: 30, source: 30 });
         let late = flood(99, Drops { source: 7, ..Drops::default() });
-        let mut sorter = Sorter { crowded: 0, is_noisy: false };
-        let native = sorter.saturated(Transport::AfXdpNative, &[&twice, &late]).unwrap();
+        let native = saturated(Transport::AfXdpNative, &[&twice, &late]).unwrap();
         assert_eq!((native.sent, native.received, native.lost), (200, 159, 41));
         assert_eq!((native.explained, native.unexplained), (36, 5));
-        let generic = sorter.saturated(Transport::AfXdpGeneric, &[&twice]).unwrap();
+        let generic = saturated(Transport::AfXdpGeneric, &[&twice]).unwrap();
         assert_eq!((generic.explained, generic.unexplained), (40, 0));
-        assert!(sorter.saturated(Transport::Ring, &[]).is_none());
+        assert!(saturated(Transport::Ring, &[]).is_none());
     }
 
     #[test]
