@@ -58,6 +58,36 @@ fn check_way(way: &Value, name: &str) {
     assert!(way["lost"].as_u64().unwrap() < 2 * 2_000, "{name}: {way}");
 }
 
+/// Every message of a flood came, or somebody says where it went.
+fn check_flood(flood: &Value, name: &str) {
+    let of = |key: &str| flood[key].as_u64().unwrap();
+    let sender = if cfg!(feature = "xdp") { "af_xdp" } else { "udp" };
+    assert_eq!(flood["sender"], sender, "{name}");
+    assert_eq!(of("sent"), 2 * 20_000, "{name}");
+    assert_eq!(of("sent"), of("received") + of("lost"), "{name}: {flood}");
+    assert_eq!(of("lost"), of("explained") + of("unexplained"), "{name}: {flood}");
+    assert_eq!(of("unexplained"), 0, "{name}: {flood}");
+    assert!(flood["rate_per_s"]["median"].as_f64().unwrap() > 0.0, "{name}: {flood}");
+}
+
+/// The log has a distribution for every tag, and the picture a curve for every transport.
+fn check_raw(place: &Place, all: &[&str]) {
+    let has_xdp = cfg!(feature = "xdp");
+    let there = |name: &&&str| has_xdp || !name.starts_with("af_xdp");
+    let all: Vec<&str> = all.iter().filter(there).copied().collect();
+    let shown = place.run(&["hist", "show", "price/price.hlog", "--json"]);
+    assert_eq!((shown.code, shown.stderr.as_str()), (0, ""));
+    let picture = fs::read_to_string(place.path("price/price.svg")).unwrap();
+    for name in &all {
+        assert!(picture.contains(name), "{name}");
+        let tag = |tag: &str| shown.stdout.contains(&format!("\"{tag}\""));
+        assert!(tag(name), "{name}: {}", shown.stdout);
+        let from_af_xdp = tag(&format!("{name}_from_af_xdp"));
+        assert_eq!(from_af_xdp, has_xdp && *name != "ring", "{name}: {}", shown.stdout);
+    }
+    assert!(!picture.contains("_from_af_xdp"));
+}
+
 #[test]
 fn every_transport_has_its_price_and_nothing_is_left() {
     let place = Place::alone();
@@ -88,6 +118,10 @@ fn every_transport_has_its_price_and_nothing_is_left() {
         if bypassing.is_object() {
             check_way(bypassing, name);
         }
+        match name.as_str() {
+            "ring" => assert!(price["saturated"].is_null(), "{price}"),
+            _ => check_flood(&price["saturated"], name),
+        }
         for key in ["empty_poll_ns", "drain_ns"] {
             assert!(price[key]["median"].as_f64().unwrap() > 0.0, "{name} {key}: {price}");
         }
@@ -99,6 +133,7 @@ fn every_transport_has_its_price_and_nothing_is_left() {
     assert_eq!(says, !has_xdp, "{}", report["notes"]);
     let text = fs::read_to_string(place.path("price/price.md")).unwrap();
     assert!(all.iter().all(|name| text.contains(&format!("| {name} | "))), "{text}");
+    check_raw(&place, &all);
     assert_eq!(left(&place), (Vec::new(), Vec::new()));
     // Again into the same folder: refused, unless told to.
     let again = place.run(&SHORT);

@@ -11,11 +11,12 @@
 #[path = "../tests/net/mod.rs"]
 mod net;
 
-use net::{FAR, FLOWS, NEAR, Pair, Wish};
+use net::{FAR, FLOWS, NEAR, Pair};
 use std::hint::black_box;
 use std::time::Duration;
 use tickspin_host::af_packet::AfPacketSource;
 use tickspin_host::clock::{Clock, ticks, ticks_ordered};
+use tickspin_host::netns::CablePlan;
 use tickspin_host::packets::{PacketSink, PacketSource};
 use tickspin_host::udp::{UdpSender, UdpSource};
 #[cfg(feature = "xdp")]
@@ -91,7 +92,7 @@ fn main() {
         Ok(clock) => clock,
         Err(error) => return eprintln!("{error}"),
     };
-    let Some(pair) = Pair::new(Wish::default()) else { return };
+    let Some(pair) = Pair::new(CablePlan::default()) else { return };
     let far = &pair.far;
     println!("ns, least / median of {ROUNDS} rounds; {WAITING} datagrams wait\n");
     println!("{:<24} {:>16} {:>16} {:>16}", "", "empty poll", "drain 64 B", "drain 1400 B");

@@ -21,12 +21,11 @@
 mod filter;
 
 use crate::clock;
-use crate::frame::{self, NoDatagram};
 use crate::interface::Interface;
 use crate::mapping::Mapping;
 use crate::membership::{self, Membership};
 use crate::packets::{
-    Datagram, Flow, OpenError, PacketSource, RxStamp, SourceHealth, check_flows, flow_of,
+    Datagram, Flow, OpenError, PacketSource, RxStamp, SourceHealth, check_flows, hand_out,
 };
 use crate::socket::{self, plain};
 use std::io;
@@ -131,20 +130,9 @@ impl AfPacketSource {
             self.health.invalid += 1;
             return;
         };
-        match frame::udp(bytes) {
-            Ok(udp) => {
-                let Some(flow) = flow_of(&self.flows, udp.address, udp.port) else {
-                    self.health.foreign += 1;
-                    return;
-                };
-                let ns = u64::from(header.tp_sec) * 1_000_000_000 + u64::from(header.tp_nsec);
-                let stamp = RxStamp { ticks, kernel_ns: NonZeroU64::new(ns) };
-                self.health.received += 1;
-                f(Datagram { payload: udp.payload, flow, stamp });
-            }
-            Err(NoDatagram::Foreign) => self.health.foreign += 1,
-            Err(NoDatagram::Malformed) => self.health.malformed += 1,
-        }
+        let ns = u64::from(header.tp_sec) * 1_000_000_000 + u64::from(header.tp_nsec);
+        let stamp = RxStamp { ticks, kernel_ns: NonZeroU64::new(ns) };
+        hand_out(bytes, &self.flows, stamp, &mut self.health, f);
     }
 }
 

@@ -101,6 +101,22 @@ impl AsRawFd for Namespace {
     }
 }
 
+/// What a cable is to be like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CablePlan {
+    /// Queues of each end in each direction.
+    pub queues: u32,
+    /// Longest packet, without its Ethernet header, bytes.
+    pub mtu_bytes: u32,
+}
+
+impl Default for CablePlan {
+    /// One queue, the packets of Ethernet.
+    fn default() -> CablePlan {
+        CablePlan { queues: 1, mtu_bytes: 1_500 }
+    }
+}
+
 /// Two namespaces and the cable between them, up, each end with an address.
 #[derive(Debug)]
 pub struct Cable {
@@ -116,9 +132,19 @@ impl Cable {
     /// # Errors
     /// [`OpenError::Permission`] without privilege, [`OpenError::Unfit`] without iproute2.
     pub fn new() -> Result<Cable, OpenError> {
+        Cable::of(CablePlan::default())
+    }
+
+    /// The same, otherwise than usual.
+    ///
+    /// # Errors
+    /// Those of [`Cable::new`].
+    pub fn of(plan: CablePlan) -> Result<Cable, OpenError> {
+        let CablePlan { queues, mtu_bytes } = plan;
         let (near, far) = (Namespace::new()?, Namespace::new()?);
         let there = format!("/proc/{}/fd/{}", std::process::id(), far.0.as_raw_fd());
-        near.ip(&format!("link add {NEAR} type veth peer name {FAR} netns {there}"))?;
+        let ends = format!("numtxqueues {queues} numrxqueues {queues}");
+        near.ip(&format!("link add {NEAR} {ends} type veth peer name {FAR} netns {there} {ends}"))?;
         for (namespace, name, address) in [(&near, NEAR, ADDRESSES[0]), (&far, FAR, ADDRESSES[1])] {
             // Without IPv6 nothing is on the cable that we do not send. Where the kernel has no IPv6
             // there is nothing to turn off.
@@ -130,7 +156,7 @@ impl Cable {
                 error,
             })?;
             namespace.ip(&format!("addr add {address} dev {name}"))?;
-            namespace.ip(&format!("link set {name} up"))?;
+            namespace.ip(&format!("link set {name} mtu {mtu_bytes} up"))?;
         }
         Ok(Cable { near, far })
     }

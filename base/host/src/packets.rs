@@ -3,7 +3,8 @@
 //! ```text
 //!  udp        recv on spinning sockets     no privilege                    ┐
 //!  af_packet  ring of the raw socket       CAP_NET_RAW                     ├─► PacketSource ─► f(Datagram)
-//!  xdp        AF_XDP, feature `xdp`        CAP_NET_RAW, _NET_ADMIN, _BPF   ┘    one poll = one burst
+//!  xdp        AF_XDP, feature `xdp`        CAP_NET_RAW, _NET_ADMIN, _BPF   │    one poll = one burst
+//!  memory     frames that are there        nothing                         ┘
 //! ```
 //!
 //! One poll hands at most `budget` borrowed datagrams to a closure, and the buffers are back with
@@ -14,6 +15,7 @@
 //! When it is the wrong choice: streams, IPv6 and datagrams that are put together from fragments
 //! belong to the kernel's sockets.
 
+use crate::frame::{self, NoDatagram};
 use std::net::Ipv4Addr;
 use std::num::NonZeroU64;
 use std::{fmt, io};
@@ -262,9 +264,31 @@ pub(crate) fn check_flows(flows: &[Flow]) -> Result<(), OpenError> {
 
 /// Which of `flows` a datagram belongs to.
 #[inline]
-pub(crate) fn flow_of(flows: &[Flow], address: Ipv4Addr, port: u16) -> Option<u16> {
+fn flow_of(flows: &[Flow], address: Ipv4Addr, port: u16) -> Option<u16> {
     let wanted = Flow { address, port };
     flows.iter().position(|flow| *flow == wanted).map(|index| index as u16)
+}
+
+/// Hands out the datagram in a frame if it is one of `flows`, and counts the frame in any case.
+#[inline]
+pub(crate) fn hand_out<F: FnMut(Datagram<'_>)>(
+    frame: &[u8],
+    flows: &[Flow],
+    stamp: RxStamp,
+    health: &mut SourceHealth,
+    f: &mut F,
+) {
+    match frame::udp(frame) {
+        Ok(udp) => match flow_of(flows, udp.address, udp.port) {
+            Some(flow) => {
+                health.received += 1;
+                f(Datagram { payload: udp.payload, flow, stamp });
+            }
+            None => health.foreign += 1,
+        },
+        Err(NoDatagram::Foreign) => health.foreign += 1,
+        Err(NoDatagram::Malformed) => health.malformed += 1,
+    }
 }
 
 #[cfg(test)]

@@ -37,12 +37,11 @@ pub use bpf::{Mode, ModeWish, Verdict};
 pub use sender::{XdpSender, XdpSenderConfig};
 
 use crate::clock;
-use crate::frame::{self, NoDatagram};
 use crate::interface::Interface;
 use crate::membership::Membership;
 use crate::memory::Pages;
 use crate::packets::{
-    Datagram, Flow, OpenError, PacketSource, RxStamp, SourceHealth, check_flows, flow_of,
+    Datagram, Flow, OpenError, PacketSource, RxStamp, SourceHealth, check_flows, hand_out,
 };
 use libc::xdp_desc;
 use socket::{Bound, Direction, SocketPlan};
@@ -265,14 +264,6 @@ impl XdpSource {
     }
 }
 
-/// What a frame's descriptor gave; the address goes back to FILL.
-enum Look {
-    Datagram,
-    Foreign,
-    Malformed,
-    Invalid,
-}
-
 impl Bound {
     /// The packets of one queue, at most `budget`.
     #[inline]
@@ -304,15 +295,9 @@ impl Bound {
             // SAFETY: the kernel has put the frame into RX and does not write to it before it is in
             // FILL again, which is published after the loop.
             let bytes = unsafe { self.frames.bytes(descriptor.addr, descriptor.len) };
-            let look = match bytes.filter(|_| is_whole) {
-                Some(bytes) => look(bytes, flows, stamp, f),
-                None => Look::Invalid,
-            };
-            match look {
-                Look::Datagram => health.received += 1,
-                Look::Foreign => health.foreign += 1,
-                Look::Malformed => health.malformed += 1,
-                Look::Invalid => health.invalid += 1,
+            match bytes.filter(|_| is_whole) {
+                Some(bytes) => hand_out(bytes, flows, stamp, health, f),
+                None => health.invalid += 1,
             }
             if bytes.is_some() {
                 // There are as many slots as frames, and this frame is in none of them.
@@ -323,21 +308,6 @@ impl Bound {
         rx.release(ready);
         self.fill.publish(refilled);
         ready
-    }
-}
-
-#[inline]
-fn look<F: FnMut(Datagram<'_>)>(bytes: &[u8], flows: &[Flow], stamp: RxStamp, f: &mut F) -> Look {
-    match frame::udp(bytes) {
-        Ok(udp) => match flow_of(flows, udp.address, udp.port) {
-            Some(flow) => {
-                f(Datagram { payload: udp.payload, flow, stamp });
-                Look::Datagram
-            }
-            None => Look::Foreign,
-        },
-        Err(NoDatagram::Foreign) => Look::Foreign,
-        Err(NoDatagram::Malformed) => Look::Malformed,
     }
 }
 

@@ -5,11 +5,12 @@
 mod frames;
 mod net;
 
-use net::{FAR, FLOWS, NEAR, Pair, Wish, inject, until};
+use net::{FAR, FLOWS, NEAR, Pair, inject, until};
 use std::net::{Ipv4Addr, UdpSocket};
 use std::time::{Duration, Instant};
 use tickspin_host::af_packet::AfPacketSource;
 use tickspin_host::clock::ticks;
+use tickspin_host::netns::CablePlan;
 use tickspin_host::packets::{Flow, NotSent, OpenError, PacketSink, PacketSource};
 use tickspin_host::udp::{UdpSender, UdpSource};
 
@@ -135,7 +136,7 @@ fn what_cannot_be_opened_says_why() {
 
 #[test]
 fn af_packet_carries_both_lines_and_sees_what_the_wire_brings() {
-    let Some(pair) = Pair::new(Wish::default()) else { return };
+    let Some(pair) = Pair::new(CablePlan::default()) else { return };
     let open = || AfPacketSource::open(FAR, &FLOWS, 1_024).unwrap();
     let mut source = pair.far.run(open);
     assert!(pair.far.sh(&format!("ip maddr show dev {FAR}")).contains("239.1.1.2"));
@@ -178,7 +179,7 @@ fn af_packet_carries_both_lines_and_sees_what_the_wire_brings() {
 
 #[test]
 fn af_packet_counts_what_a_stalled_receiver_loses() {
-    let Some(pair) = Pair::new(Wish::default()) else { return };
+    let Some(pair) = Pair::new(CablePlan::default()) else { return };
     let mut source = pair.far.run(|| AfPacketSource::open(FAR, &FLOWS, 64)).unwrap();
     let mut sender = pair.near.run(|| UdpSender::open(NEAR, &FLOWS, false)).unwrap();
     let send = |sender: &mut UdpSender| {
@@ -202,7 +203,9 @@ fn af_packet_counts_what_a_stalled_receiver_loses() {
 
 #[test]
 fn a_host_that_listens_by_af_packet_does_not_say_unreachable() {
-    let Some(pair) = Pair::new(Wish { mtu: 3_000, ..Wish::default() }) else { return };
+    let Some(pair) = Pair::new(CablePlan { mtu_bytes: 3_000, ..CablePlan::default() }) else {
+        return;
+    };
     let flow = Flow { address: net::FAR_ADDRESS, port: 6_000 };
     let client = pair.near.run(|| UdpSocket::bind((net::NEAR_ADDRESS, 0))).unwrap();
     client.connect((flow.address, flow.port)).unwrap();

@@ -5,12 +5,13 @@
 mod frames;
 mod net;
 
-use net::{FAR, FAR_ADDRESS, FLOWS, NEAR, NEAR_ADDRESS, Namespace, Pair, Wish, inject, until};
+use net::{FAR, FAR_ADDRESS, FLOWS, NEAR, NEAR_ADDRESS, Namespace, Pair, inject, until};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use tickspin_host::interface::{Interface, ProgramPlace};
+use tickspin_host::netns::CablePlan;
 use tickspin_host::packets::{Flow, NotSent, OpenError, PacketSink, PacketSource};
 use tickspin_host::rights::{self, User};
 use tickspin_host::udp::{UdpSender, UdpSource};
@@ -77,7 +78,7 @@ fn carry(sender: &mut impl PacketSink, source: &mut impl PacketSource, count: u3
 
 #[test]
 fn the_program_takes_our_flows_and_nothing_else() {
-    let Some(pair) = Pair::new(Wish::default()) else { return };
+    let Some(pair) = Pair::new(CablePlan::default()) else { return };
     let source = open(&pair.far, ModeWish::Generic);
     let [first, second] = frames::fragments(FLOWS[0], &[9; 32]);
     let other_port = Flow { port: 5_002, ..FLOWS[0] };
@@ -152,7 +153,7 @@ fn both_lines_come_in_native_and_in_generic_mode_and_others_are_untouched() {
         (ModeWish::Native, Mode::Native, ProgramPlace::Native),
         (ModeWish::Generic, Mode::Generic, ProgramPlace::Generic),
     ] {
-        let Some(pair) = Pair::new(Wish::default()) else { return };
+        let Some(pair) = Pair::new(CablePlan::default()) else { return };
         let mut source = open(&pair.far, wish);
         let obtained = source.obtained();
         assert_eq!((obtained.mode, obtained.is_zero_copy, obtained.queues), (mode, false, 1));
@@ -187,7 +188,7 @@ fn carry_from_zero(pair: &Pair, source: &mut XdpSource) {
 #[test]
 fn what_the_wire_brings_is_either_ours_or_the_kernels() {
     for mode in [ModeWish::Native, ModeWish::Generic] {
-        let Some(pair) = Pair::new(Wish::default()) else { return };
+        let Some(pair) = Pair::new(CablePlan::default()) else { return };
         let mut source = open(&pair.far, mode);
         let mut kernel = pair.far.run(|| UdpSource::open(FAR, &FLOWS, 1 << 16)).unwrap();
         let [first, second] = frames::fragments(FLOWS[0], &[9; 32]);
@@ -228,7 +229,9 @@ fn what_the_wire_brings_is_either_ours_or_the_kernels() {
 
 #[test]
 fn a_longer_mtu_takes_larger_frames_and_one_too_long_is_refused() {
-    let Some(pair) = Pair::new(Wish { mtu: 3_000, ..Wish::default() }) else { return };
+    let Some(pair) = Pair::new(CablePlan { mtu_bytes: 3_000, ..CablePlan::default() }) else {
+        return;
+    };
     for mode in [ModeWish::NativeThenGeneric, ModeWish::Generic] {
         let mut source = open(&pair.far, mode);
         assert_eq!(source.obtained().frame_bytes, 4_096);
@@ -244,7 +247,7 @@ fn a_longer_mtu_takes_larger_frames_and_one_too_long_is_refused() {
 #[test]
 fn two_queues_are_both_listened_to_and_one_alone_leaves_the_other_to_the_kernel() {
     for mode in [ModeWish::Native, ModeWish::Generic] {
-        let Some(pair) = Pair::new(Wish { queues: 2, ..Wish::default() }) else { return };
+        let Some(pair) = Pair::new(CablePlan { queues: 2, ..CablePlan::default() }) else { return };
         let mut senders = [sender(&pair.near, 0), sender(&pair.near, 1)];
         let send = |senders: &mut [XdpSender; 2], count: u32| {
             for _ in 0..count {
@@ -289,7 +292,7 @@ fn two_queues_are_both_listened_to_and_one_alone_leaves_the_other_to_the_kernel(
 #[test]
 fn what_a_stalled_receiver_loses_is_counted_to_the_last_packet() {
     for mode in [ModeWish::Native, ModeWish::Generic] {
-        let Some(pair) = Pair::new(Wish::default()) else { return };
+        let Some(pair) = Pair::new(CablePlan::default()) else { return };
         let config = XdpConfig { frames: 64, ..config(mode) };
         let mut source = pair.far.run(|| XdpSource::open(&config)).unwrap();
         let mut sender = sender(&pair.near, 0);
@@ -327,7 +330,7 @@ fn what_a_stalled_receiver_loses_is_counted_to_the_last_packet() {
 
 #[test]
 fn another_program_on_the_interface_is_named_and_left_alone() {
-    let Some(pair) = Pair::new(Wish::default()) else { return };
+    let Some(pair) = Pair::new(CablePlan::default()) else { return };
     let mut first = open(&pair.far, ModeWish::Native);
     let id = pair.far.run(|| Interface::named(FAR)).unwrap().xdp.unwrap().id;
     for mode in [ModeWish::Native, ModeWish::NativeThenGeneric, ModeWish::Generic] {
@@ -343,7 +346,7 @@ fn another_program_on_the_interface_is_named_and_left_alone() {
 
 #[test]
 fn zero_copy_is_refused_or_not_got_and_never_claimed() {
-    let Some(pair) = Pair::new(Wish::default()) else { return };
+    let Some(pair) = Pair::new(CablePlan::default()) else { return };
     let wish = |zero_copy| XdpConfig { zero_copy, ..config(ModeWish::Native) };
     let open = |zero_copy| pair.far.run(|| XdpSource::open(&wish(zero_copy)));
     let error = open(ZeroCopy::Require).unwrap_err();
@@ -390,7 +393,7 @@ fn child_that_receives() {
 
 #[test]
 fn a_killed_receiver_leaves_nothing_and_the_next_one_begins_at_once() {
-    let Some(pair) = Pair::new(Wish::default()) else { return };
+    let Some(pair) = Pair::new(CablePlan::default()) else { return };
     let mut udp = pair.near.run(|| UdpSender::open(NEAR, &FLOWS, false)).unwrap();
     let program = || pair.far.run(|| Interface::named(FAR)).unwrap().xdp;
     for round in 0..20 {
@@ -434,7 +437,7 @@ fn child_without_rights() {
 
 #[test]
 fn a_source_goes_on_without_the_privileges_that_it_was_opened_with() {
-    let Some(pair) = Pair::new(Wish::default()) else { return };
+    let Some(pair) = Pair::new(CablePlan::default()) else { return };
     let mut udp = pair.near.run(|| UdpSender::open(NEAR, &FLOWS, false)).unwrap();
     let mut receiver = child(&pair.far, "child_without_rights");
     expect(&mut receiver, "ready");

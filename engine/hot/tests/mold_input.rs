@@ -3,77 +3,32 @@
 
 #![allow(clippy::disallowed_methods, reason = "a test may allocate and read the clock")]
 
-use ringbuf::traits::{Consumer, Producer, Split};
-use ringbuf::{HeapCons, HeapProd, HeapRb};
+mod day;
+
+use day::{EACH, FLOWS, Rig, Room, SESSION, packet};
+use ringbuf::traits::{Consumer, Producer};
+use ringbuf::{HeapCons, HeapProd};
 use std::cell::Cell;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::{Duration, Instant};
 use tickspin_host::clock::Clock;
-use tickspin_host::packets::{Datagram, Flow, PacketSink, PacketSource, RxStamp, SourceHealth};
+use tickspin_host::packets::{Datagram, PacketSink, PacketSource, RxStamp, SourceHealth};
 use tickspin_host::udp::{UdpSender, UdpSource};
 use tickspin_hot::decode::decode;
-use tickspin_hot::input::mold::{
-    Join, Line, MoldInput, MoldMemory, MoldTerms, ParkedPacket, ParkingMemory, Reply,
-};
+use tickspin_hot::input::mold::{Join, Line, MoldTerms, Reply};
 use tickspin_hot::input::{Input, PeerEnd, Polled};
 use tickspin_hot::stamps::{EndStamps, Stamps};
 use tickspin_recording::{EventReader, PacketFile, capture};
 use tickspin_testkit::alloc::{CountingAllocator, arm, disarm};
 use tickspin_wire::Event;
 use tickspin_wire::event::Kind;
-use tickspin_wire::itch50::{
-    AddOrder, Alpha, Header, MESSAGE_BYTES_MAX, Message, OrderDelete, encode,
-};
-use tickspin_wire::moldudp64::{PacketWriter, Request, Session, end_of_session};
+use tickspin_wire::moldudp64::{Request, end_of_session};
 use tickspin_wire::net::Envelope;
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
 
-const SESSION: Session = Session(*b"DAY0000001");
 const PACKETS: u64 = 400;
-const EACH: u64 = 5;
-const FLOWS: [Flow; 2] = [
-    Flow { address: Ipv4Addr::new(239, 78, 1, 1), port: 15_100 },
-    Flow { address: Ipv4Addr::new(239, 78, 1, 2), port: 15_100 },
-];
-
-/// A message of the day: orders enter and leave; here and there one is empty or of no known type.
-fn message(number: u64, out: &mut [u8; MESSAGE_BYTES_MAX]) -> usize {
-    let header =
-        Header { locate: 1 + (number % 3) as u16, tracking: 0, timestamp_ns: number * 100 };
-    let message: Message = match number % 50 {
-        7 => return 0,
-        13 => {
-            out[0] = b'?';
-            return 1;
-        }
-        _ if number.is_multiple_of(2) => OrderDelete { header, order_ref: number - 1 }.into(),
-        _ => AddOrder {
-            header,
-            order_ref: number,
-            side: if number.is_multiple_of(3) { b'S' } else { b'B' },
-            shares: 100,
-            stock: Alpha(*b"TICKSPIN"),
-            price_1e4: 10_000 + number as u32,
-        }
-        .into(),
-    };
-    encode(&message, out).unwrap()
-}
-
-/// The packet that begins with message `first`.
-fn packet(first: u64) -> Vec<u8> {
-    let mut out = [0; 1_472];
-    let mut writer = PacketWriter::new(&mut out, SESSION, first).unwrap();
-    for number in first..first + EACH {
-        let mut bytes = [0; MESSAGE_BYTES_MAX];
-        let len = message(number, &mut bytes);
-        assert!(writer.push(&bytes[..len]));
-    }
-    let len = writer.finish();
-    out[..len].to_vec()
-}
 
 /// The whole day on both lines. Each loses every seventh packet, B others than A; B is late.
 fn day() -> Vec<(u16, Vec<u8>)> {
@@ -138,8 +93,6 @@ impl PacketSource for Script<'_> {
     }
 }
 
-type Rig<'m, S, T> = MoldInput<'m, S, T, HeapProd<Request>, HeapCons<Reply>>;
-
 /// Gives an input over a day out of memory to `work`.
 fn with_day<O>(
     day: &[(u16, Vec<u8>)],
@@ -152,20 +105,12 @@ fn with_day<O>(
 
 /// Gives an input over `source` to `work`, with cold's ends of its queues.
 fn with_input<S: PacketSource, T: Stamps, O>(
-    (source, stamps): (S, T),
+    source: (S, T),
     events: usize,
     work: impl FnOnce(&mut Rig<'_, S, T>, HeapCons<Request>, HeapProd<Reply>) -> O,
 ) -> O {
-    let mut slots = vec![ParkedPacket::default(); 64];
-    let (mut order, mut free) = (vec![0; 64], vec![0; 64]);
-    let mut events = vec![[0; 7]; events];
-    let parking = ParkingMemory { slots: &mut slots, order: &mut order, free: &mut free };
-    let memory = MoldMemory { parking, events: &mut events };
-    let (requests, asked) = HeapRb::new(16).split();
-    let (answers, replies) = HeapRb::new(16).split();
     let terms = MoldTerms::of(&Clock::with_frequency(1_000_000_000), Join::At(1), true);
-    let mut input = MoldInput::new(source, stamps, (requests, replies), memory, terms, 9).unwrap();
-    work(&mut input, asked, answers)
+    day::with_input(source, Room { parked: 64, events }, terms, work)
 }
 
 /// Polls until the end of the session; every event as it came, its sequence checked.

@@ -15,7 +15,7 @@ pub(super) mod grade; // percentiles against budget or objective, in words and c
 pub(super) mod load; // files into sums, and what was cut off
 mod merge; // many logs become one
 pub(super) mod output; // where to, in which format
-mod plot; // percentile curves
+pub(super) mod plot; // percentile curves
 mod print; // sums as table, percentile text, CSV, JSON
 pub(super) mod rule; // one objective
 mod show; // sums, one row a tag

@@ -1,27 +1,14 @@
-//! Fresh network namespaces with a veth pair between them, for one test each.
-//!
-//! ```text
-//!  namespace "near"                      namespace "far"
-//!  10.77.0.1  near0 ──── veth pair ──── far0  10.77.0.2
-//!     sends                                receives
-//! ```
-//!
-//! The namespaces have no names: they live as long as a descriptor or a socket of theirs is open, so
-//! they and the pair in them are gone when the test's process is, by whatever end.
+//! A cable between two network namespaces ([`netns`]), for one test each, and what is sent through it.
 #![allow(dead_code, reason = "each test program needs a part of it")]
 
-use std::fs::File;
 use std::io;
 use std::net::Ipv4Addr;
-use std::os::fd::AsRawFd;
 use std::process::Command;
 use std::time::{Duration, Instant};
+use tickspin_host::netns::{self, Cable, CablePlan};
+pub(crate) use tickspin_host::netns::{FAR, NEAR};
 use tickspin_host::packets::Flow;
 
-/// Where the sender is.
-pub(crate) const NEAR: &str = "near0";
-/// Where the receiver is.
-pub(crate) const FAR: &str = "far0";
 pub(crate) const NEAR_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
 pub(crate) const FAR_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 2);
 /// Lines A and B.
@@ -30,42 +17,13 @@ pub(crate) const FLOWS: [Flow; 2] = [
     Flow { address: Ipv4Addr::new(239, 1, 1, 2), port: 5_001 },
 ];
 
-/// A network namespace.
-pub(crate) struct Namespace(File);
-
-fn own_namespace() -> io::Result<File> {
-    File::open("/proc/thread-self/ns/net")
-}
-
-fn enter(namespace: &File) {
-    // SAFETY: takes two numbers; moves the calling thread only.
-    let result = unsafe { libc::setns(namespace.as_raw_fd(), libc::CLONE_NEWNET) };
-    assert_eq!(result, 0, "setns: {}", io::Error::last_os_error());
-}
+/// A network namespace, for work that must be let in.
+pub(crate) struct Namespace(netns::Namespace);
 
 impl Namespace {
-    fn new() -> io::Result<Namespace> {
-        let made = std::thread::spawn(|| {
-            // SAFETY: takes a number; the calling thread gets a namespace of its own.
-            if unsafe { libc::unshare(libc::CLONE_NEWNET) } != 0 {
-                return Err(io::Error::last_os_error());
-            }
-            own_namespace()
-        });
-        made.join().unwrap().map(Namespace)
-    }
-
-    /// Runs `work` on this thread in the namespace; sockets made there stay there.
-    pub(crate) fn run<T>(&self, work: impl FnOnce() -> T) -> T {
-        struct Back(File);
-        impl Drop for Back {
-            fn drop(&mut self) {
-                enter(&self.0);
-            }
-        }
-        let _back = Back(own_namespace().unwrap());
-        enter(&self.0);
-        work()
+    /// Runs `work` there; sockets made there stay there.
+    pub(crate) fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        self.0.run(work).unwrap()
     }
 
     /// Runs a shell command there.
@@ -87,50 +45,19 @@ pub(crate) struct Pair {
     pub(crate) far: Namespace,
 }
 
-/// How a pair is made.
-#[derive(Clone, Copy)]
-pub(crate) struct Wish {
-    pub(crate) queues: u32,
-    pub(crate) mtu: u32,
-}
-
-impl Default for Wish {
-    fn default() -> Wish {
-        Wish { queues: 1, mtu: 1_500 }
-    }
-}
-
 impl Pair {
     /// `None`, and a line that says why, where privilege is missing; with
     /// `TICKSPIN_NET_TESTS=require` that is a failure.
-    pub(crate) fn new(wish: Wish) -> Option<Pair> {
-        let made = Namespace::new().and_then(|near| Ok((near, Namespace::new()?)));
-        let has_ip = Command::new("ip").arg("-V").output().is_ok();
-        let (near, far) = match made {
-            Ok(both) if has_ip => both,
-            made => {
-                let why = made.err().map_or("no `ip` (package iproute2)".into(), |e| e.to_string());
+    pub(crate) fn new(plan: CablePlan) -> Option<Pair> {
+        match Cable::of(plan) {
+            Ok(Cable { near, far }) => Some(Pair { near: Namespace(near), far: Namespace(far) }),
+            Err(why) => {
                 let is_required = std::env::var("TICKSPIN_NET_TESTS").is_ok_and(|v| v == "require");
                 assert!(!is_required, "network tests are required: {why}");
                 println!("skipped: needs root/CAP_NET_ADMIN and iproute2: {why}");
-                return None;
+                None
             }
-        };
-        let Wish { queues, mtu } = wish;
-        let far_fd = format!("/proc/{}/fd/{}", std::process::id(), far.0.as_raw_fd());
-        near.sh(&format!(
-            "ip link add {NEAR} numtxqueues {queues} numrxqueues {queues} type veth \
-             peer name {FAR} netns {far_fd} numtxqueues {queues} numrxqueues {queues}"
-        ));
-        for (namespace, name, address) in [(&near, NEAR, NEAR_ADDRESS), (&far, FAR, FAR_ADDRESS)] {
-            // Without IPv6 nothing is on the wire that the test does not send.
-            namespace.sh(&format!(
-                "echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6 || true; \
-                 ip link set lo up; ip link set {name} mtu {mtu} up; \
-                 ip addr add {address}/24 dev {name}"
-            ));
         }
-        Some(Pair { near, far })
     }
 }
 

@@ -78,7 +78,12 @@ pub(super) fn run(args: &Plot) -> Outcome {
 
 /// The curves of one log.
 pub(super) fn svg_of(loaded: &Loaded) -> Result<String, Failure> {
-    svg("Latency by percentile", &curves(&loaded.sums, ""), false)
+    svg_of_sums("Latency by percentile", &loaded.sums)
+}
+
+/// The curves of these sums in one picture, values by powers of ten.
+pub(in crate::cmd) fn svg_of_sums(title: &str, sums: &[Sum]) -> Result<String, Failure> {
+    svg(title, &curves(sums, ""), false)
 }
 
 /// A line for each sum that has values.

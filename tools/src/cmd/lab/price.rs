@@ -3,27 +3,34 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `price.json` | every transport with its intervals, what was set aside, the host |
-//! | `price.md` | the table, to read |
+//! | `price.md` | the tables, to read |
+//! | `price.hlog` | each transport's distribution of each round, a tag a transport |
+//! | `price.svg` | the transports' curves in one picture, made from that log |
 
 use super::super::cores;
+use super::super::hist::{load, plot};
 use super::Args;
 use crate::error::{Failure, Outcome, exit, output};
 use crate::handoff::calibrated;
 use crate::handoff::lab::Stat;
-use crate::handoff::lab::price::{self, Crossed, Price, PriceReport, Wishes};
+use crate::handoff::lab::price::{
+    self, Crossed, Price, PriceReport, PriceRound, Saturated, Wishes,
+};
 use crate::print;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
+use std::io;
 use std::time::{Duration, SystemTime};
 use tickspin_host::facts::Facts;
 use tickspin_host::process;
+use tickspin_results::hlog;
 use tickspin_results::out::{OutDir, default_folder};
 use tickspin_results::table::{Table, grouped};
 
 /// Its name, in place of a file's.
 pub(super) const NAME: &str = "price-of-the-kernel";
-const FILES: [&str; 2] = ["price.json", "price.md"];
-/// Rounds, messages of one passage and their rate: 2.5 s a round.
+const FILES: [&str; 4] = ["price.json", "price.md", "price.hlog", "price.svg"];
+/// Rounds, messages of one passage and their rate: 4 s a round.
 const ROUNDS: usize = 8;
 const MESSAGES: usize = 20_000;
 const RATE_PER_S: f64 = 100_000.0;
@@ -38,6 +45,10 @@ const HEAD: [&str; 8] = [
     "drain",
     "lost",
 ];
+
+/// Every message of a flood is in one of these columns.
+const FLOOD_HEAD: [&str; 6] =
+    ["as fast as it goes", "messages/s [95 %]", "sent", "lost", "explained", "unexplained"];
 
 /// Runs the command.
 ///
@@ -65,17 +76,22 @@ pub(super) fn run(args: &Args) -> Outcome {
         output(&error)
     })?;
     process::catch_stop_signals();
-    let report = match measure(&wishes) {
-        Ok(Some(report)) => report,
+    let began = SystemTime::now();
+    let rounds = match measure(&wishes) {
+        Ok(rounds) if !rounds.is_empty() => rounds,
         ended => {
             folder.abandon();
             return ended.map(|_| exit::of_signal(process::stop_signal()));
         }
     };
+    let report = price::price_report(&wishes, &rounds);
     let object = object(&report);
     let pretty = serde_json::to_vec_pretty(&object).map_err(Failure::failed)?;
     folder.write("price.json", &pretty).map_err(|error| output(&error))?;
     folder.write("price.md", markdown(&report).as_bytes()).map_err(|error| output(&error))?;
+    let log = log(&rounds, began).map_err(Failure::failed)?;
+    folder.write("price.hlog", &log).map_err(|error| output(&error))?;
+    folder.write("price.svg", picture(&log)?.as_bytes()).map_err(|error| output(&error))?;
     if args.json {
         print::json(&object)?;
     } else {
@@ -87,8 +103,8 @@ pub(super) fn run(args: &Args) -> Outcome {
     }
 }
 
-/// `None`: a signal came before the first round was whole.
-fn measure(wishes: &Wishes) -> Result<Option<PriceReport>, Failure> {
+/// None, where a signal came before the first round was whole.
+fn measure(wishes: &Wishes) -> Result<Vec<PriceRound>, Failure> {
     let clock = calibrated(Duration::from_millis(100))?;
     let bar = ProgressBar::new(0).with_style(
         ProgressStyle::with_template("{bar:30} transport {pos} of {len}, {eta} left")
@@ -99,8 +115,27 @@ fn measure(wishes: &Wishes) -> Result<Option<PriceReport>, Failure> {
         bar.set_position(done as u64);
     });
     bar.finish_and_clear();
-    let rounds = rounds?;
-    Ok((!rounds.is_empty()).then(|| price::price_report(wishes, &rounds)))
+    rounds
+}
+
+/// An interval a round.
+fn log(rounds: &[PriceRound], began: SystemTime) -> io::Result<Vec<u8>> {
+    let comment = [format!("tickspin lab: {NAME}; an interval a round")];
+    let mut writer = hlog::Writer::begin(Vec::new(), began, &comment)?;
+    for raw in rounds.iter().flat_map(PriceRound::raw) {
+        let (start, length) = raw.span;
+        writer.interval(raw.tag, start, length, raw.one_way)?;
+    }
+    Ok(writer.into_inner())
+}
+
+/// The transports with their own or a UDP sender; those of the other sender are in the log.
+fn picture(log: &[u8]) -> Result<String, Failure> {
+    let mut sums = Vec::new();
+    load::of_bytes("price.hlog", log, None, |interval| load::add(&mut sums, &interval))?;
+    let names = price::Transport::ALL.map(price::Transport::name);
+    sums.retain(|sum| names.contains(&sum.tag.as_str()));
+    plot::svg_of_sums("One way by percentile, 64 bytes", &sums)
 }
 
 fn object(report: &PriceReport) -> Value {
@@ -143,6 +178,19 @@ fn rows(report: &PriceReport) -> impl Iterator<Item = Vec<String>> {
     })
 }
 
+/// Of the transports that are over packets.
+fn flood_rows(report: &PriceReport) -> impl Iterator<Item = Vec<String>> {
+    price::Transport::ALL.into_iter().filter_map(|transport| {
+        let price = report.transports.get(transport.name())?.as_ref()?;
+        let Saturated { rate_per_s: rate, sent, lost, explained, unexplained, .. } =
+            price.saturated.as_ref()?;
+        let [median, low, high] = [rate.median, rate.low, rate.high].map(|of| grouped(of as u64));
+        let counts = [sent, lost, explained, unexplained].map(|count| grouped(*count));
+        let rate = format!("{median} [{low}, {high}]");
+        Some([transport.name().to_owned(), rate].into_iter().chain(counts).collect())
+    })
+}
+
 fn about(report: &PriceReport) -> String {
     let PriceReport { cores, placement, floor_round_trip_ns, rounds, .. } = report;
     let noisy = match report.is_noisy {
@@ -175,13 +223,19 @@ fn about(report: &PriceReport) -> String {
 fn table(report: &PriceReport) -> String {
     let mut table = Table::new(&HEAD);
     rows(report).for_each(|row| table.row(row));
-    format!("{}\n{}", table.render(), about(report))
+    let mut flood = Table::new(&FLOOD_HEAD);
+    flood_rows(report).for_each(|row| flood.row(row));
+    format!("{}\n{}\n{}", table.render(), flood.render(), about(report))
 }
 
 fn markdown(report: &PriceReport) -> String {
     let mut text = "# The price of the kernel\n\n".to_owned();
     text.push_str(&format!("| {} |\n|{}\n", HEAD.join(" | "), "---|".repeat(HEAD.len())));
     for row in rows(report) {
+        text.push_str(&format!("| {} |\n", row.join(" | ")));
+    }
+    text.push_str(&format!("\n| {} |\n|{}\n", FLOOD_HEAD.join(" | "), "---|".repeat(6)));
+    for row in flood_rows(report) {
         text.push_str(&format!("| {} |\n", row.join(" | ")));
     }
     text.push('\n');

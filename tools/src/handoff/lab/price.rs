@@ -12,22 +12,28 @@
 //! each opened afresh. The samples are **arrival − intended instant**, so the sender's own work is in
 //! them: a UDP sender's system call is a large part of the way, an AF_XDP sender's a smaller one.
 //!
-//! Cost: both cores for some 2.5 s a round, and root. When it is the wrong choice: to know what a card
+//! Last in its turn each transport gets as many messages as it takes ([`Saturated`]).
+//!
+//! Cost: both cores for some 4 s a round, and root. When it is the wrong choice: to know what a card
 //! costs. The cable is software, and the kernel's receiving work is done on the sender's core.
 
-mod report; // 3. rounds to prices
+mod flood; // 2. as fast as it goes
+mod report; // 4. rounds to prices
 mod road; // 1. what is measured between a sender and a receiver
-mod wire; // 2. the transports, opened on a cable
+mod wire; // 3. the transports, opened on a cable
 
-pub use report::{Crossed, Percentiles, Price, PriceReport, price_report};
+pub use flood::Drops;
+pub use report::{Crossed, Percentiles, Price, PriceReport, Saturated, price_report};
 pub use wire::Transport;
 
 use super::{SharedLine, look, steal_ns};
 use crate::error::Failure;
-use road::Journey;
+use road::{Journey, Passage};
+use std::time::{Duration, Instant};
 use tickspin_host::clock::Clock;
 use tickspin_host::netns::Cable;
 use tickspin_host::process;
+use tickspin_results::Histogram;
 use wire::{Crossing, Place};
 
 /// Bytes of a message.
@@ -57,6 +63,32 @@ pub struct PriceRound {
     crossings: Vec<Option<Crossing>>,
 }
 
+/// A distribution of one passage, as it was measured, whether its round is set aside or not.
+#[derive(Clone, Copy, Debug)]
+pub struct Raw<'a> {
+    /// The transport's name; `_from_af_xdp` behind it where that sender sent.
+    pub tag: &'a str,
+    /// When it began and how long it took, since the first round began.
+    pub span: (Duration, Duration),
+    /// Arrival minus intended instant, ns.
+    pub one_way: &'a Histogram,
+}
+
+impl PriceRound {
+    /// Its distributions, in the order of [`Transport::ALL`].
+    pub fn raw(&self) -> impl Iterator<Item = Raw<'_>> {
+        fn raw<'a>(tag: &'a str, passage: &'a Passage) -> Raw<'a> {
+            Raw { tag, span: passage.span, one_way: &passage.response }
+        }
+        Transport::ALL.iter().zip(&self.crossings).flat_map(|(transport, crossing)| {
+            let plain = crossing.as_ref().map(|all| raw(transport.name(), &all.plain));
+            let bypassing = crossing.as_ref().and_then(|all| all.bypassing.as_ref());
+            let bypassing = bypassing.map(|passage| raw(transport.name_from_af_xdp(), passage));
+            [plain, bypassing].into_iter().flatten()
+        })
+    }
+}
+
 /// Runs the rounds; `progress` hears of (transports done, in all). A signal ends it after the
 /// transport that is under way, with the rounds that were whole.
 ///
@@ -75,6 +107,7 @@ pub fn price_rounds(
         warm_up: wishes.messages / 10,
         rate_per_s: wishes.rate_per_s,
         cores: wishes.cores,
+        origin: Instant::now(),
     };
     let count = Transport::ALL.len();
     let mut rounds = Vec::new();

@@ -5,6 +5,7 @@
 
 use super::super::super::{has_moved, placement};
 use super::super::summary::{CROWDED_SHARE, Stat, stat};
+use super::flood::{Drops, Flood};
 use super::road::Passage;
 use super::wire::{Crossing, Transport};
 use super::{PAYLOAD_BYTES, PriceRound, Wishes};
@@ -43,6 +44,30 @@ pub struct Crossed {
     pub rounds: usize,
 }
 
+/// A transport that gets as many messages as it takes. Every one that was sent is received, or dropped
+/// and counted by somebody, or unexplained.
+#[derive(Clone, Debug, Serialize)]
+pub struct Saturated {
+    /// Who sent: `af_xdp` where this build has it.
+    pub sender: &'static str,
+    /// Messages a second that came.
+    pub rate_per_s: Stat,
+    /// Messages sent, of all rounds.
+    pub sent: u64,
+    /// Of them, those that came.
+    pub received: u64,
+    /// And those that did not.
+    pub lost: u64,
+    /// Of the lost, those that a counter names.
+    pub explained: u64,
+    /// And those that none does.
+    pub unexplained: u64,
+    /// The counters. In native mode a message without a frame is in two of them.
+    pub drops: Drops,
+    /// Share of its time that sender or receiver was kept off its core, 0 to 1.
+    pub queued_share: Stat,
+}
+
 /// What a transport costs.
 #[derive(Clone, Debug, Serialize)]
 pub struct Price {
@@ -53,6 +78,8 @@ pub struct Price {
     pub plain: Crossed,
     /// With an AF_XDP sender, whose own part of the way is smaller; where this build has one.
     pub with_af_xdp_sender: Option<Crossed>,
+    /// As fast as it goes; null for the ring.
+    pub saturated: Option<Saturated>,
     /// A look that finds nothing, ns. (Of a sleeping receiver: the look that ends each waking.)
     pub empty_poll_ns: Stat,
     /// The receiving thread's time for a message of 2,000 that wait, ns.
@@ -151,13 +178,55 @@ fn price(transport: Transport, crossings: &[Crossing], sorter: &mut Sorter) -> O
         |of: &dyn Fn(&Crossing) -> f64| stat(crossings.iter().map(of).map(hundredth).collect());
     let bypassing: Vec<&Passage> =
         crossings.iter().filter_map(|crossing| crossing.bypassing.as_ref()).collect();
+    let floods: Vec<&Flood> =
+        crossings.iter().filter_map(|crossing| crossing.flood.as_ref()).collect();
     Some(Price {
         sender: if transport == Transport::Ring { "ring" } else { "udp" },
         plain: sorter.crossed(crossings.iter().map(|crossing| &crossing.plain).collect()),
         with_af_xdp_sender: (!bypassing.is_empty()).then(|| sorter.crossed(bypassing)),
+        saturated: saturated(transport, &floods),
         empty_poll_ns: over(&|crossing| crossing.costs.empty_poll_ns),
         drain_ns: over(&|crossing| crossing.costs.drain_ns),
         obtained: first.obtained.clone(),
+    })
+}
+
+impl Flood {
+    fn lost(&self) -> u64 {
+        self.sent.saturating_sub(self.received)
+    }
+
+    /// Of the lost, those that a counter names.
+    fn explained(&self, transport: Transport) -> u64 {
+        let Drops { near_tx, far_rx, source } = self.drops;
+        // In native mode the interface counts what finds no frame as well.
+        let is_double = transport == Transport::AfXdpNative;
+        let there = if is_double { far_rx.max(source) } else { far_rx + source };
+        (near_tx + there).min(self.lost())
+    }
+}
+
+/// Over all rounds: a flood keeps the kernel's own threads busy on the same cores, so one whose threads
+/// had to wait is no exception.
+fn saturated(transport: Transport, floods: &[&Flood]) -> Option<Saturated> {
+    let sender = floods.first()?.sender;
+    let over = |of: &dyn Fn(&Flood) -> f64| stat(floods.iter().map(|flood| of(flood)).collect());
+    let sum = |of: &dyn Fn(&Flood) -> u64| floods.iter().map(|flood| of(flood)).sum::<u64>();
+    let (lost, explained) = (sum(&Flood::lost), sum(&|flood| flood.explained(transport)));
+    Some(Saturated {
+        sender,
+        rate_per_s: over(&|flood| flood.rate_per_s.round()),
+        sent: sum(&|flood| flood.sent),
+        received: sum(&|flood| flood.received),
+        lost,
+        explained,
+        unexplained: lost - explained,
+        drops: Drops {
+            near_tx: sum(&|flood| flood.drops.near_tx),
+            far_rx: sum(&|flood| flood.drops.far_rx),
+            source: sum(&|flood| flood.drops.source),
+        },
+        queued_share: over(&|flood| hundredth(flood.queued_share)),
     })
 }
 
@@ -202,7 +271,28 @@ mod tests {
     fn passage(ns: u64, lost: u64, queued_share: f64) -> Passage {
         let mut response = tickspin_results::Histogram::new();
         response.record(ns);
-        Passage { response, lost, rate_per_s: 100_000.4, queued_share }
+        let span = Default::default();
+        Passage { span, response, lost, rate_per_s: 100_000.4, queued_share }
+    }
+
+    #[test]
+    fn of_a_flood_every_message_is_received_or_named_or_unexplained() {
+        let flood = |received, drops| Flood {
+            sender: "af_xdp",
+            rate_per_s: 5e5,
+            sent: 100,
+            received,
+            drops,
+            queued_share: 0.0,
+        };
+        let twice = flood(60, Drops { near_tx: 5, far_rx: 30, source: 30 });
+        let late = flood(99, Drops { source: 7, ..Drops::default() });
+        let native = saturated(Transport::AfXdpNative, &[&twice, &late]).unwrap();
+        assert_eq!((native.sent, native.received, native.lost), (200, 159, 41));
+        assert_eq!((native.explained, native.unexplained), (36, 5));
+        let generic = saturated(Transport::AfXdpGeneric, &[&twice]).unwrap();
+        assert_eq!((generic.explained, generic.unexplained), (40, 0));
+        assert!(saturated(Transport::Ring, &[]).is_none());
     }
 
     #[test]

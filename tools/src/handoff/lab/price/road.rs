@@ -10,7 +10,7 @@ use crate::num::median;
 use std::hint::{black_box, spin_loop};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tickspin_host::clock::{Clock, ticks, ticks_ordered};
 use tickspin_host::packets::{NotSent, PacketSink, PacketSource};
 use tickspin_host::udp::UdpSource;
@@ -130,11 +130,15 @@ pub(super) struct Journey {
     pub(super) rate_per_s: f64,
     /// Sender's and receiver's core.
     pub(super) cores: (usize, usize),
+    /// When the first round began.
+    pub(super) origin: Instant,
 }
 
 /// What became of the messages of one passage.
 #[derive(Clone, Debug)]
 pub(super) struct Passage {
+    /// When it began, from the first round on, and how long it took.
+    pub(super) span: (Duration, Duration),
     /// Arrival minus intended instant, ns.
     pub(super) response: Histogram,
     /// Messages that never came.
@@ -158,6 +162,7 @@ pub(super) fn one_way(
     };
     let limit = GRACE + Duration::from_secs_f64(journey.messages as f64 / journey.rate_per_s);
     let is_done = AtomicBool::new(false);
+    let began = journey.origin.elapsed();
     let send = |gate: &Gate| sender(outlet, schedule, &is_done, gate);
     let receive = |gate: &Gate| receiver(inlet, schedule.count, &is_done, gate);
     let (sent, arrived, queued_share) = pair::run(journey.cores, limit, send, receive)?;
@@ -169,6 +174,7 @@ pub(super) fn one_way(
     let came = arrived.latencies.len();
     let seconds = clock.ns(arrived.last.saturating_sub(arrived.first)) as f64 / 1e9;
     Ok(Passage {
+        span: (began, journey.origin.elapsed().saturating_sub(began)),
         response,
         lost: (journey.messages - came.min(journey.messages)) as u64,
         rate_per_s: if seconds > 0.0 { (came - 1) as f64 / seconds } else { 0.0 },

@@ -1,6 +1,9 @@
 //! The transports: each opened on a cable between two namespaces, each with every sender.
 
 use super::super::super::contenders;
+#[cfg(feature = "xdp")]
+use super::flood::Frames;
+use super::flood::{self, Accounting, Flood};
 use super::road::{self, Costs, Datagrams, Inlet, Journey, Outlet, Passage, Sleeping, Spinning};
 use crate::error::Failure;
 use std::net::Ipv4Addr;
@@ -19,6 +22,8 @@ const FLOWS: [Flow; 1] = [Flow { address: Ipv4Addr::new(239, 1, 1, 1), port: 5_0
 const RECEIVE_BUFFER_BYTES: usize = 16 << 20;
 /// Frames of the raw socket's ring: 40 ms of 100,000 packets/s.
 const RING_FRAMES: u32 = 4_096;
+/// Messages of a flood, in those of a passage: 200,000 by default, a fifth of a second and more.
+const FLOOD_TIMES: u64 = 10;
 /// Port of the AF_XDP sender; nobody listens there.
 #[cfg(feature = "xdp")]
 const SENDER_PORT: u16 = 4_000;
@@ -64,6 +69,19 @@ impl Transport {
         }
     }
 
+    /// The same, where an AF_XDP sender sent to it.
+    #[must_use]
+    pub const fn name_from_af_xdp(self) -> &'static str {
+        match self {
+            Transport::UdpBlock => "udp_block_from_af_xdp",
+            Transport::UdpSpin => "udp_spin_from_af_xdp",
+            Transport::AfPacket => "af_packet_from_af_xdp",
+            Transport::AfXdpGeneric => "af_xdp_generic_from_af_xdp",
+            Transport::AfXdpNative => "af_xdp_native_from_af_xdp",
+            Transport::Ring => "ring_from_af_xdp",
+        }
+    }
+
     /// Whether this build has it.
     #[must_use]
     pub const fn is_built(self) -> bool {
@@ -80,6 +98,8 @@ pub(super) struct Crossing {
     pub(super) plain: Passage,
     /// With an AF_XDP sender.
     pub(super) bypassing: Option<Passage>,
+    /// As fast as it goes; over packets only.
+    pub(super) flood: Option<Flood>,
     /// What was got, where that is not certain from the name.
     pub(super) obtained: Option<String>,
 }
@@ -148,7 +168,7 @@ impl Place<'_> {
                 let (mut tx, mut rx) = contenders::ring()?;
                 let costs = road::costs(&mut tx, &mut rx, self.journey.cores.1, self.clock)?;
                 let plain = self.passage(&mut tx, &mut rx)?;
-                Ok(Crossing { costs, plain, bypassing: None, obtained: None })
+                Ok(Crossing { costs, plain, bypassing: None, flood: None, obtained: None })
             }
         }
         .map(Some)
@@ -161,7 +181,11 @@ impl Place<'_> {
     }
 
     /// With every sender.
-    fn wire(&self, mut inlet: impl Inlet, obtained: Option<String>) -> Result<Crossing, Failure> {
+    fn wire(
+        &self,
+        mut inlet: impl Accounting,
+        obtained: Option<String>,
+    ) -> Result<Crossing, Failure> {
         let near = &self.cable.near;
         let mut udp = Datagrams(within(near, || UdpSender::open(NEAR, &FLOWS, false))?);
         let costs = road::costs(&mut udp, &mut inlet, self.journey.cores.1, self.clock)?;
@@ -173,11 +197,12 @@ impl Place<'_> {
         if !self.bypasses_first {
             bypassing = self.bypassing(&mut inlet)?;
         }
-        Ok(Crossing { costs, plain, bypassing, obtained })
+        let flood = Some(self.flood(&mut inlet)?);
+        Ok(Crossing { costs, plain, bypassing, flood, obtained })
     }
 
     #[cfg(feature = "xdp")]
-    fn bypassing(&self, inlet: &mut impl Inlet) -> Result<Option<Passage>, Failure> {
+    fn xdp_sender(&self) -> Result<XdpSender, Failure> {
         let config = XdpSenderConfig {
             interface: NEAR,
             flows: &FLOWS,
@@ -187,12 +212,25 @@ impl Place<'_> {
             host: None,
             zero_copy: Default::default(),
         };
-        let mut xdp = Datagrams(within(&self.cable.near, || XdpSender::open(&config))?);
-        self.passage(&mut xdp, inlet).map(Some)
+        within(&self.cable.near, || XdpSender::open(&config))
+    }
+
+    #[cfg(feature = "xdp")]
+    fn bypassing(&self, inlet: &mut impl Inlet) -> Result<Option<Passage>, Failure> {
+        self.passage(&mut Datagrams(self.xdp_sender()?), inlet).map(Some)
     }
 
     #[cfg(not(feature = "xdp"))]
     fn bypassing(&self, _: &mut impl Inlet) -> Result<Option<Passage>, Failure> {
         Ok(None)
+    }
+
+    fn flood(&self, inlet: &mut impl Accounting) -> Result<Flood, Failure> {
+        #[cfg(feature = "xdp")]
+        let mut spout = Frames::of(self.xdp_sender()?);
+        #[cfg(not(feature = "xdp"))]
+        let mut spout = within(&self.cable.near, || UdpSender::open(NEAR, &FLOWS, false))?;
+        let count = self.journey.messages as u64 * FLOOD_TIMES;
+        flood::flood(&mut spout, inlet, count, self.journey.cores, (self.cable, self.clock))
     }
 }
