@@ -71,6 +71,10 @@ pub struct SourceIn {
     pub malformed: u64,
     /// Lost because we were late or the memory too small, as the kernel tells.
     pub dropped: u64,
+    /// Of `dropped`: no place in the ring of the raw socket or of AF_XDP.
+    pub ring_full: u64,
+    /// Of `dropped`: no frame of ours was left (AF_XDP).
+    pub fill_empty: u64,
     /// Descriptors that name no frame of ours.
     pub invalid: u64,
     /// System calls that failed.
@@ -105,9 +109,11 @@ impl PacketsIn {
             (
                 "source",
                 format!(
-                    "received {}, dropped {}, foreign {}, malformed {}, invalid {}, errors {}",
+                    "received {}, dropped {} (ring full {}, no frame {}), foreign {}, malformed {}, invalid {}, errors {}",
                     grouped(source.received),
                     grouped(source.dropped),
+                    grouped(source.ring_full),
+                    grouped(source.fill_empty),
                     grouped(source.foreign),
                     grouped(source.malformed),
                     grouped(source.invalid),

@@ -157,6 +157,8 @@ fn packets_in(config: &Config, counts: &PacketCounts, asked: Option<AskCounts>) 
             foreign: health.foreign,
             malformed: health.malformed + health.truncated,
             dropped: health.dropped,
+            ring_full: health.ring_full,
+            fill_empty: health.fill_empty,
             invalid: health.invalid,
             errors: health.errors,
         },
