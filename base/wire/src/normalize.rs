@@ -25,8 +25,10 @@
 //! Every ITCH message is an event by itself: all carry [`flag::COMPLETE`].
 //! `sent_ticks` and `lag_ticks` stay 0; they are the pacer's.
 
+mod encode; // the way back: an event as an ITCH message
 mod iex;
 
+pub use encode::itch_message;
 pub use iex::{IexStanding, iex_events};
 
 use crate::error::DecodeError;
