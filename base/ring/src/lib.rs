@@ -51,6 +51,8 @@ mod memory;
 #[cfg(not(tickspin_loom))]
 pub mod counters;
 #[cfg(not(tickspin_loom))]
+mod follower;
+#[cfg(not(tickspin_loom))]
 pub mod region;
 #[cfg(not(tickspin_loom))]
 pub mod rendezvous;
@@ -61,6 +63,8 @@ pub mod tally;
 
 pub use control::State;
 pub use error::{AttachError, CreateError, MeetError};
+#[cfg(not(tickspin_loom))]
+pub use follower::Follower;
 pub use header::SegmentKind;
 #[cfg(not(tickspin_loom))]
 pub use region::{PeerPosition, PeerRing, PositionSegment, RingSegment, RingSpec, Share};

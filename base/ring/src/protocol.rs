@@ -204,6 +204,23 @@ impl<S: WriteSlots, P: ReadWord, D: Discipline> Writer<S, P, D> {
         Some(seq)
     }
 
+    /// Numbers the next `len` payloads without publishing them here: they go another way. Their slots
+    /// count as used until the reader's position has passed them. Returns the last number; `None`
+    /// where there is less room, or `len` is 0.
+    #[inline(always)]
+    pub fn pass(&mut self, len: u64) -> Option<u64> {
+        if len == 0 || (self.possible_room() < len && self.fresh_room() < len) {
+            return None;
+        }
+        self.next = self.next.wrapping_add(len);
+        Some(self.next.wrapping_sub(1))
+    }
+
+    fn fresh_room(&mut self) -> u64 {
+        self.refresh();
+        self.possible_room()
+    }
+
     /// Stores the payload of `seq`, one of the slots that [`Self::room`] said are free; nothing is
     /// published yet.
     #[inline(always)]

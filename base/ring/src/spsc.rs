@@ -93,6 +93,14 @@ impl Producer {
         self.writer.try_publish(payload)
     }
 
+    /// Numbers the next `n` payloads that go another way than this ring, to a [`crate::Follower`]:
+    /// nothing is written, and a [`Consumer`] would not see them. The ring's size is how many may be on
+    /// their way. Returns the last number; `None` where there is less room, or `n` is 0.
+    #[inline]
+    pub fn pass(&mut self, n: u64) -> Option<u64> {
+        self.writer.pass(n)
+    }
+
     /// Reserves up to `n` slots, never more than half the ring (what is written before it is
     /// published must not reach what a [follower](crate::region::PeerRing::follow) may be reading);
     /// the first slot's stamp is released last on `commit`. `None` when there is no room, or `n` is
