@@ -4,7 +4,11 @@
 //! compiled-in file, `default.toml`. A value that will not do is an error that names its key, who
 //! said it, and what would do.
 
-use crate::args::{Flags, PolicyName};
+mod packets; // the keys of packets
+
+pub use packets::PacketsConfig;
+
+use crate::args::{Flags, PolicyName, SinkName};
 use crate::error::SimError;
 use crate::layers::Layers;
 use crate::pace::Speed;
@@ -51,6 +55,19 @@ struct Keys {
     ahead: Value,
     policy: PolicyKey,
     lockstep: bool,
+    sink: SinkName,
+    interface: String,
+    line_a: String,
+    line_b: String,
+    recovery: String,
+    resend: u32,
+    loss_a: f64,
+    loss_b: f64,
+    duplicate: f64,
+    reorder: f64,
+    sink_seed: u64,
+    heartbeat: String,
+    window: u32,
     ring_slots: u32,
     report_slots: u32,
     open_orders: u32,
@@ -108,6 +125,8 @@ pub struct Config {
     pub policy: PolicyName,
     /// One event at a time.
     pub is_lockstep: bool,
+    /// Out as packets; `None`: into the ring.
+    pub packets: Option<PacketsConfig>,
     /// Slots of the events ring.
     pub ring_slots: u32,
     /// Slots of the reports ring.
@@ -193,6 +212,7 @@ impl Config {
         };
         let is_one = !keys.lockstep || policy == PolicyName::Wait;
         check("policy", is_one, "in lock-step nothing is dropped; give --policy wait")?;
+        let packets = packets::checked(&keys, policy, layers)?;
         let needed = |key: &str, text: &str| {
             let missing = || SimError::key(key, layers.origin(key), TIME_RULE);
             parsed(key, time(text))?.ok_or_else(missing)
@@ -217,6 +237,7 @@ impl Config {
             ahead,
             policy,
             is_lockstep: keys.lockstep,
+            packets,
             ring_slots: keys.ring_slots,
             report_slots: keys.report_slots,
             open_orders: keys.open_orders,

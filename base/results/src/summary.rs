@@ -6,6 +6,7 @@
 
 use crate::certificate::Certificate;
 use crate::histogram::Percentiles;
+use crate::packets_out::PacketsOut;
 use crate::recorded::Recorded;
 use crate::slow::Slow;
 use crate::stage::Stage;
@@ -155,6 +156,9 @@ pub struct FeedPart {
     pub certificate: Option<Certificate>,
     /// What was played; `null`: a synthetic market.
     pub recording: Option<Recorded>,
+    /// Events that left as packets; `null`: through the ring.
+    #[serde(default)]
+    pub packets: Option<PacketsOut>,
     /// Requests taken from the ring.
     pub requests: u64,
     /// Requests with bytes that no honest engine writes.

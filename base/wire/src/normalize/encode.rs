@@ -145,8 +145,14 @@ fn state(kind: Kind, event: &Event, header: Header) -> Option<Message> {
         Kind::Status => {
             // The letter of an operational halt is not in an `H`.
             let state = (event.second_id == 0).then(byte)??;
-            TradingAction { header, stock: NO_STOCK, state, reserved: b' ', reason: Alpha(*b"    ") }
-                .into()
+            TradingAction {
+                header,
+                stock: NO_STOCK,
+                state,
+                reserved: b' ',
+                reason: Alpha(*b"    "),
+            }
+            .into()
         }
         Kind::Definition => directory(event, header)?.into(),
         // A venue's own header has no locate.
