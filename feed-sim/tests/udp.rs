@@ -111,6 +111,26 @@ fn synth_preface() -> usize {
     Synth::new(spec).preface() as usize
 }
 
+/// With real hosts between, as far as namespaces are hosts: UDP, and past the kernel.
+#[test]
+fn a_cable_carries_what_the_loopback_carries() {
+    let sinks = if cfg!(feature = "xdp") { &["udp", "xdp"][..] } else { &["udp"] };
+    for sink in sinks {
+        let Some(place) = Place::on_cable() else { return };
+        let arguments = ["--count", "6000", "--loss", "0.05", "--sink", sink];
+        let (taken, recovered, finished) = place.near(|| {
+            let mut feed = place.feed(&SYNTH, &arguments);
+            let (listener, finished) = Listener::meet(&place, &mut feed).finish();
+            (listener.taken, listener.recovered, finished)
+        });
+        assert_eq!(finished.code, 0, "{sink}: {finished:?}");
+        same(&taken, &synth(6_000));
+        let packets = &place.json()["packets"];
+        assert_eq!(number(packets, "/lines/0/unsent"), 0, "{sink}: {packets}");
+        assert!(recovered > 0, "{sink}");
+    }
+}
+
 #[test]
 fn in_step_the_same_seed_loses_the_same_packets_and_a_lost_tail_is_found() {
     let run = |seed: &str| {

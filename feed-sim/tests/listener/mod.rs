@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use tickspin_host::netns::{Cable, FAR, NEAR};
 use tickspin_host::packets::{Flow, PacketSource};
 use tickspin_host::udp::UdpSource;
 use tickspin_ring::region::{ClockWords, Policy, Received, random_epoch};
@@ -37,6 +38,9 @@ pub struct Place {
     pub temp: TempDir,
     pub lines: [Flow; 2],
     pub recovery: SocketAddrV4,
+    /// Feed and engine are on two hosts, made of namespaces; `None`: both are on the loopback
+    /// interface.
+    cable: Option<Cable>,
     _core: MutexGuard<'static, ()>,
 }
 
@@ -50,7 +54,40 @@ impl Place {
             temp: TempDir::new().unwrap(),
             lines: [line(1), line(2)],
             recovery: SocketAddrV4::new(Ipv4Addr::LOCALHOST, free().port()),
+            cable: None,
             _core: core,
+        }
+    }
+
+    /// Two namespaces and a cable; `None`, and a line that says why, where privilege is missing.
+    pub fn on_cable() -> Option<Place> {
+        match Cable::new() {
+            Ok(cable) => {
+                let recovery = SocketAddrV4::new(Ipv4Addr::new(10, 77, 0, 1), 26_401);
+                Some(Place { recovery, cable: Some(cable), ..Place::new() })
+            }
+            Err(error) => {
+                let is_required = std::env::var("TICKSPIN_NET_TESTS").is_ok_and(|v| v == "require");
+                assert!(!is_required, "network tests are required: {error}");
+                println!("skipped: needs root and iproute2: {error}");
+                None
+            }
+        }
+    }
+
+    /// Does something where the engine is.
+    fn far<T: Send>(&self, work: impl FnOnce(&str) -> T + Send) -> T {
+        match &self.cable {
+            Some(cable) => cable.far.run(|| work(FAR)).unwrap(),
+            None => work("lo"),
+        }
+    }
+
+    /// Does something where the feed is: a feed that is started there dies with the thread.
+    pub fn near<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        match &self.cable {
+            Some(cable) => cable.near.run(work).unwrap(),
+            None => work(),
         }
     }
 
@@ -58,7 +95,7 @@ impl Place {
         self.temp.path().join("out")
     }
 
-    /// `feed-sim SOURCE … --sink udp` on the loopback interface, all lines and the server as here.
+    /// `feed-sim SOURCE … --sink udp`, all lines and the server as here.
     pub fn feed(&self, source: &[&str], arguments: &[&str]) -> Command {
         let mut command = self.temp.command(env!("CARGO_BIN_EXE_feed-sim"));
         let [a, b] = self.lines.map(|flow| flow.to_string());
@@ -67,7 +104,7 @@ impl Place {
         // Where a flag of the test's has the last word.
         for (key, value) in [
             ("SINK", "udp"),
-            ("INTERFACE", "lo"),
+            ("INTERFACE", if self.cable.is_some() { NEAR } else { "lo" }),
             ("LINE_A", &a),
             ("LINE_B", &b),
             ("RECOVERY", &recovery),
@@ -120,7 +157,8 @@ pub struct Listener {
 impl Listener {
     /// Starts the feed and meets it.
     pub fn meet(place: &Place, feed: &mut Command) -> Listener {
-        let source = UdpSource::open("lo", &place.lines, 4 << 20).unwrap();
+        let open = |interface: &str| UdpSource::open(interface, &place.lines, 4 << 20);
+        let source = place.far(open).unwrap();
         let feed = Running::start(feed).unwrap();
         let runtime = RuntimeDir::at(&place.temp.path().join("tickspin")).unwrap();
         let claim = runtime.claim("demo", Role::Engine).unwrap();
@@ -146,7 +184,7 @@ impl Listener {
         let mut ring = |label| PeerRing::attach(find(SegmentKind::Ring, label)).unwrap();
         let (events_ring, reports_ring) = (ring("events"), ring("reports"));
         let position = PeerPosition::attach(find(SegmentKind::Position, "requests")).unwrap();
-        let asking = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let asking = place.far(|_| UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))).unwrap();
         asking.set_nonblocking(true).unwrap();
         let mut listener = Listener {
             feed: Some(feed),
@@ -201,7 +239,8 @@ impl Listener {
             assert!(!is_answer, "an answer of another session");
             if self.session.is_some() {
                 assert_eq!(self.next, self.known_end, "the old session was not through");
-                [Kind::Clear, Kind::SessionStart].map(|kind| self.own(kind));
+                self.own(Kind::Clear);
+                self.own(Kind::SessionStart);
             }
             (self.session, self.next, self.known_end) = (Some(packet.session), 1, 1);
             self.waiting.clear();
