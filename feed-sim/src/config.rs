@@ -5,6 +5,7 @@
 //! said it, and what would do.
 
 mod packets; // the keys of packets
+mod values; // what a value may be, where TOML's types do not say it
 
 pub use packets::PacketsConfig;
 
@@ -16,9 +17,10 @@ use crate::source::synth::Bursts;
 use crate::times::{TIME_RULE, time};
 use serde::Deserialize;
 use std::time::Duration;
-use tickspin_recording::place::{PLACE_RULE, Place};
+use tickspin_recording::place::Place;
 use tickspin_ring::rendezvous::check_name;
 use toml::Value;
+use values::{cold_cores, core, number, place};
 
 /// What an idle turn of the pinned loop is wished to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -280,45 +282,6 @@ fn typed(layers: &Layers) -> Result<Keys, SimError> {
         }
     }
     Err(SimError::key("configuration", "all layers", line(&error)))
-}
-
-fn place(value: &Value) -> Result<Option<Place>, &'static str> {
-    match value {
-        Value::String(word) if word == "none" => Ok(None),
-        Value::String(text) => Place::parse(text).map(Some),
-        Value::Datetime(date) => Place::parse(&date.to_string()).map(Some),
-        Value::Integer(ns) => {
-            u64::try_from(*ns).map(|ns| Some(Place::Ns(ns))).map_err(|_| PLACE_RULE)
-        }
-        _ => Err(PLACE_RULE),
-    }
-}
-
-fn number(value: &Value) -> Option<f64> {
-    value.as_float().or_else(|| value.as_integer().map(|whole| whole as f64))
-}
-
-fn core(value: &Value, origin: &str) -> Result<Option<usize>, SimError> {
-    match value {
-        Value::String(word) if word == "auto" => Ok(None),
-        Value::Integer(core) if usize::try_from(*core).is_ok() => Ok(Some(*core as usize)),
-        _ => Err(SimError::key("core", origin, "the number of a core, or \"auto\"")),
-    }
-}
-
-fn cold_cores(value: &Value, origin: &str) -> Result<Option<Vec<usize>>, SimError> {
-    let list = match value {
-        Value::String(word) if word == "auto" => return Ok(None),
-        Value::Array(list) => {
-            list.iter().map(|core| usize::try_from(core.as_integer()?).ok()).collect()
-        }
-        _ => None,
-    };
-    let rule = "a list of cores as in [0, 2], not empty, or \"auto\"";
-    let list: Option<Vec<usize>> = list;
-    list.filter(|list| !list.is_empty())
-        .map(Some)
-        .ok_or_else(|| SimError::key("cold_cores", origin, rule))
 }
 
 #[cfg(test)]

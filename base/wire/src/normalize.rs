@@ -1,6 +1,6 @@
 //! Venue message to [`Event`]: the one place where meaning is translated.
 //!
-//! IEX has a file of its own. Each ITCH message becomes exactly one event, so events and messages
+//! IEX has a file of its own, and so has the way back, an event as an ITCH message. Each ITCH message becomes exactly one event, so events and messages
 //! count alike:
 //!
 //! | ITCH | event | notes |

@@ -69,7 +69,9 @@ impl fmt::Display for PacketsConfig {
             }
         }
         match self.recovery {
-            Some(address) => write!(f, "; sent again by {address}, thread tickspin-resend")?,
+            Some(address) => {
+                write!(f, "; sent again by {address} (tickspin-resend, fifty wakes a second)")?
+            }
             None => write!(f, "; nothing is sent again")?,
         }
         match self.window {

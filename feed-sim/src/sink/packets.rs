@@ -50,14 +50,13 @@ use crate::error::SimError;
 use crate::pace::stamp;
 use draft::{Draft, Put};
 use lines::Lines;
-use resend::{Kept, Resend};
+use resend::Resend;
 use stand::{Stand, Tell, is_plain};
 use tickspin_host::clock::ticks;
 use tickspin_host::packets::PacketSink;
 use tickspin_results::PacketsOut;
 use tickspin_ring::Producer;
 use tickspin_wire::event::{Event, Kind};
-use tickspin_wire::moldudp64::Packet;
 use words::Words;
 
 /// Times and limits, in ticks and events.
@@ -150,7 +149,7 @@ impl<P: PacketSink> PacketsSink<P> {
         let packet = self.draft.seal(session, first, sent);
         self.lines.send(packet, messages);
         if let Some(resend) = &mut self.resend {
-            keep(resend, self.words.session_count(), packet, sent);
+            resend.keep_packet(self.words.session_count(), packet);
         }
         self.words.sent(messages, sent);
         self.part.packets += 1;
@@ -205,19 +204,6 @@ impl<P: PacketSink> PacketsSink<P> {
         let kind = event.kind().map_or("unknown", Kind::name);
         self.fault.get_or_insert(SimError::Unsayable { seq: self.seq + 1, kind });
         Offered::Full
-    }
-}
-
-/// Hands the messages of a packet to the server.
-#[inline]
-fn keep(resend: &mut Resend, session: u32, packet: &[u8], sent: u64) {
-    let Ok(packet) = Packet::decode(packet) else { return };
-    let Some(stamps) = packet.send_stamps() else { return };
-    for (index, message) in packet.messages().flatten().enumerate() {
-        let number = (session, packet.sequence + index as u64);
-        if let Some(kept) = Kept::of(number, sent, stamps.message(index), message) {
-            resend.keep(kept);
-        }
     }
 }
 

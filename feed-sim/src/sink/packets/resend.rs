@@ -31,7 +31,7 @@ use tickspin_host::packets::OpenError;
 use tickspin_results::ResendOut;
 use tickspin_wire::itch50::MESSAGE_BYTES_MAX;
 use tickspin_wire::moldudp64::stamps::{MessageStamp, stamps_bytes, write_stamps};
-use tickspin_wire::moldudp64::{PREFIX_BYTES, PacketWriter, Request, Session};
+use tickspin_wire::moldudp64::{PREFIX_BYTES, Packet, PacketWriter, Request, Session};
 
 /// Messages between the pinned thread and the server.
 const QUEUE_MESSAGES: usize = 1 << 16;
@@ -127,7 +127,21 @@ impl Resend {
         Ok(Resend { queue, unkept: 0, is_unwanted, thread: Some(thread) })
     }
 
-    /// Hands over a message that was sent.
+    /// Hands over the messages of a packet that was sent, by the session's count.
+    #[inline]
+    pub fn keep_packet(&mut self, session: u32, packet: &[u8]) {
+        let Ok(packet) = Packet::decode(packet) else { return };
+        let Some(stamps) = packet.send_stamps() else { return };
+        for (index, message) in packet.messages().flatten().enumerate() {
+            let number = (session, packet.sequence + index as u64);
+            let stamp = stamps.message(index);
+            if let Some(kept) = Kept::of(number, stamps.sent_ticks, stamp, message) {
+                self.keep(kept);
+            }
+        }
+    }
+
+    /// Hands over one message.
     #[inline]
     pub fn keep(&mut self, kept: Kept) {
         if self.queue.try_push(kept).is_err() {

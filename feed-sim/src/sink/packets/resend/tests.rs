@@ -1,7 +1,6 @@
 //! Requests and their answers, without a socket and with one.
 
 use super::*;
-use tickspin_wire::moldudp64::Packet;
 
 const SESSION: Session = Session(*b"demo000001");
 
