@@ -1,6 +1,7 @@
 //! The command line. Every flag that has a key in the configuration overrides it.
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use serde::Deserialize;
 use std::path::PathBuf;
 
 /// Paces ticks into an engine's ring and answers its orders.
@@ -160,6 +161,54 @@ pub struct Flags {
     #[arg(long)]
     pub lockstep: bool,
 
+    /// Where events go: into the ring, or out as multicast packets of ITCH 5.0 on two lines
+    #[arg(long, value_enum)]
+    pub sink: Option<SinkName>,
+
+    /// Packets: through this interface
+    #[arg(long, value_name = "NAME")]
+    pub interface: Option<String>,
+
+    /// Packets: line A [default: 239.255.71.1:26400]
+    #[arg(long, value_name = "GROUP:PORT")]
+    pub line_a: Option<String>,
+
+    /// Packets: line B, or none [default: 239.255.71.2:26400]
+    #[arg(long, value_name = "GROUP:PORT")]
+    pub line_b: Option<String>,
+
+    /// Packets: where lost messages may be asked for, an address of this host
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub recovery: Option<String>,
+
+    /// Packets: messages kept to be asked for
+    #[arg(long, value_name = "N")]
+    pub resend: Option<u32>,
+
+    /// Packets: share of them that the lines lose, 0 to 0.5; two numbers: line A, line B
+    #[arg(long, value_name = "SHARE[,SHARE]", value_delimiter = ',', num_args = 1)]
+    pub loss: Vec<f64>,
+
+    /// Packets: share of them that a line sends twice, 0 to 0.5
+    #[arg(long, value_name = "SHARE")]
+    pub duplicate: Option<f64>,
+
+    /// Packets: share of them that a line sends behind the next one, 0 to 0.5
+    #[arg(long, value_name = "SHARE")]
+    pub reorder: Option<f64>,
+
+    /// Packets: seed of the faults
+    #[arg(long, value_name = "S", value_parser = clap::value_parser!(i64).range(0..))]
+    pub sink_seed: Option<i64>,
+
+    /// Packets: longest silence, as 500ms or 1s
+    #[arg(long, value_name = "TIME")]
+    pub heartbeat: Option<String>,
+
+    /// Packets: events that may be on the way, 0: no bound
+    #[arg(long, value_name = "N")]
+    pub window: Option<u32>,
+
     /// Slots of the events ring
     #[arg(long, value_name = "N")]
     pub ring_slots: Option<u32>,
@@ -233,6 +282,30 @@ impl PolicyName {
         match self {
             PolicyName::Wait => "wait",
             PolicyName::Drop => "drop",
+        }
+    }
+}
+
+/// Where events go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SinkName {
+    /// Into the engine's shared memory.
+    Ring,
+    /// Multicast through the kernel's sockets.
+    Udp,
+    /// Multicast past the kernel, AF_XDP.
+    Xdp,
+}
+
+impl SinkName {
+    /// The name in configuration and files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            SinkName::Ring => "ring",
+            SinkName::Udp => "udp",
+            SinkName::Xdp => "xdp",
         }
     }
 }

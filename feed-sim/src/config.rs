@@ -4,7 +4,12 @@
 //! compiled-in file, `default.toml`. A value that will not do is an error that names its key, who
 //! said it, and what would do.
 
-use crate::args::{Flags, PolicyName};
+mod packets; // the keys of packets
+mod values; // what a value may be, where TOML's types do not say it
+
+pub use packets::PacketsConfig;
+
+use crate::args::{Flags, PolicyName, SinkName};
 use crate::error::SimError;
 use crate::layers::Layers;
 use crate::pace::Speed;
@@ -12,9 +17,10 @@ use crate::source::synth::Bursts;
 use crate::times::{TIME_RULE, time};
 use serde::Deserialize;
 use std::time::Duration;
-use tickspin_recording::place::{PLACE_RULE, Place};
+use tickspin_recording::place::Place;
 use tickspin_ring::rendezvous::check_name;
 use toml::Value;
+use values::{cold_cores, core, number, place};
 
 /// What an idle turn of the pinned loop is wished to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -51,6 +57,19 @@ struct Keys {
     ahead: Value,
     policy: PolicyKey,
     lockstep: bool,
+    sink: SinkName,
+    interface: String,
+    line_a: String,
+    line_b: String,
+    recovery: String,
+    resend: u32,
+    loss_a: f64,
+    loss_b: f64,
+    duplicate: f64,
+    reorder: f64,
+    sink_seed: u64,
+    heartbeat: String,
+    window: u32,
     ring_slots: u32,
     report_slots: u32,
     open_orders: u32,
@@ -108,6 +127,8 @@ pub struct Config {
     pub policy: PolicyName,
     /// One event at a time.
     pub is_lockstep: bool,
+    /// Out as packets; `None`: into the ring.
+    pub packets: Option<PacketsConfig>,
     /// Slots of the events ring.
     pub ring_slots: u32,
     /// Slots of the reports ring.
@@ -193,6 +214,7 @@ impl Config {
         };
         let is_one = !keys.lockstep || policy == PolicyName::Wait;
         check("policy", is_one, "in lock-step nothing is dropped; give --policy wait")?;
+        let packets = packets::checked(&keys, policy, layers)?;
         let needed = |key: &str, text: &str| {
             let missing = || SimError::key(key, layers.origin(key), TIME_RULE);
             parsed(key, time(text))?.ok_or_else(missing)
@@ -217,6 +239,7 @@ impl Config {
             ahead,
             policy,
             is_lockstep: keys.lockstep,
+            packets,
             ring_slots: keys.ring_slots,
             report_slots: keys.report_slots,
             open_orders: keys.open_orders,
@@ -259,45 +282,6 @@ fn typed(layers: &Layers) -> Result<Keys, SimError> {
         }
     }
     Err(SimError::key("configuration", "all layers", line(&error)))
-}
-
-fn place(value: &Value) -> Result<Option<Place>, &'static str> {
-    match value {
-        Value::String(word) if word == "none" => Ok(None),
-        Value::String(text) => Place::parse(text).map(Some),
-        Value::Datetime(date) => Place::parse(&date.to_string()).map(Some),
-        Value::Integer(ns) => {
-            u64::try_from(*ns).map(|ns| Some(Place::Ns(ns))).map_err(|_| PLACE_RULE)
-        }
-        _ => Err(PLACE_RULE),
-    }
-}
-
-fn number(value: &Value) -> Option<f64> {
-    value.as_float().or_else(|| value.as_integer().map(|whole| whole as f64))
-}
-
-fn core(value: &Value, origin: &str) -> Result<Option<usize>, SimError> {
-    match value {
-        Value::String(word) if word == "auto" => Ok(None),
-        Value::Integer(core) if usize::try_from(*core).is_ok() => Ok(Some(*core as usize)),
-        _ => Err(SimError::key("core", origin, "the number of a core, or \"auto\"")),
-    }
-}
-
-fn cold_cores(value: &Value, origin: &str) -> Result<Option<Vec<usize>>, SimError> {
-    let list = match value {
-        Value::String(word) if word == "auto" => return Ok(None),
-        Value::Array(list) => {
-            list.iter().map(|core| usize::try_from(core.as_integer()?).ok()).collect()
-        }
-        _ => None,
-    };
-    let rule = "a list of cores as in [0, 2], not empty, or \"auto\"";
-    let list: Option<Vec<usize>> = list;
-    list.filter(|list| !list.is_empty())
-        .map(Some)
-        .ok_or_else(|| SimError::key("cold_cores", origin, rule))
 }
 
 #[cfg(test)]

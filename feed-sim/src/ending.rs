@@ -23,7 +23,7 @@ pub enum Ending {
     EngineDied,
     /// Bytes that no honest engine writes.
     Foreign,
-    /// The recording is cut or damaged; everything before was sent.
+    /// The recording is cut or damaged, or has what the sink cannot send; all before was sent.
     SourceFailed(SimError),
 }
 
@@ -93,7 +93,7 @@ impl fmt::Display for Ending {
 mod tests {
     use super::*;
     use crate::exchange::SessionStats;
-    use crate::sink::ring::SinkStats;
+    use crate::sink::SinkStats;
     use crate::source::SourceFacts;
     use tickspin_results::PaceCounts;
 
@@ -101,6 +101,7 @@ mod tests {
         Outcome {
             ended,
             sink: SinkStats::default(),
+            packets: None,
             session: SessionStats::default(),
             orders_hash: None,
             source: SourceFacts::default(),

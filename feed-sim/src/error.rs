@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use tickspin_host::clock::ClockError;
 use tickspin_host::cpu::CpuError;
 use tickspin_host::memory::MemoryError;
+use tickspin_host::packets::{Flow, OpenError};
 use tickspin_host::process::is_closed_pipe;
 use tickspin_recording::RecordingError;
 use tickspin_results::cure::may_read;
@@ -94,6 +95,22 @@ pub enum SimError {
     Print(io::Error),
     /// A signal came before anything was sent.
     Signal(i32),
+    /// Sockets for packets.
+    Packets(OpenError),
+    /// An event that the packets' format has no message for.
+    Unsayable {
+        /// Its sequence.
+        seq: u64,
+        /// Its kind.
+        kind: &'static str,
+    },
+    /// The system refuses to send.
+    NotSent {
+        /// To whom.
+        flow: Flow,
+        /// The system's error number.
+        error: i32,
+    },
     /// Our own thread or descriptor could not be made.
     System {
         /// What was being done.
@@ -135,7 +152,10 @@ impl SimError {
             Self::Segment { .. } => exit::USAGE,
             Self::Out(error) => denied(error.is_permission()),
             Self::Print(error) if is_closed_pipe(error) => exit::OK,
+            Self::Packets(_) => exit::ENVIRONMENT,
             Self::ConfigSyntax { .. }
+            | Self::Unsayable { .. }
+            | Self::NotSent { .. }
             | Self::NoEngine { .. }
             | Self::Foreign { .. }
             | Self::Print(_) => exit::FAILURE,
@@ -183,6 +203,17 @@ impl fmt::Display for SimError {
             Self::Foreign { segment, why } => write!(f, "the engine's {segment}: {why}"),
             Self::Out(error) => error.fmt(f),
             Self::Print(error) => write!(f, "standard output: {error}"),
+            Self::Packets(error) => error.fmt(f),
+            Self::Unsayable { seq, kind } => write!(
+                f,
+                "event {seq}, {kind}: ITCH 5.0 has no message for it as it stands; give --sink ring, \
+                 which takes any source"
+            ),
+            Self::NotSent { flow, error } => write!(
+                f,
+                "cannot send to {flow}: {}; is the interface up? `ip link` shows it",
+                io::Error::from_raw_os_error(*error)
+            ),
             Self::System { doing, source } => write!(f, "cannot {doing}: {source}"),
         }
     }
@@ -200,6 +231,7 @@ impl std::error::Error for SimError {
             Self::Meet { source, .. } => Some(source),
             Self::Segment { source, .. } => Some(source),
             Self::Out(error) => Some(error),
+            Self::Packets(error) => Some(error),
             _ => None,
         }
     }
@@ -220,6 +252,12 @@ impl From<CpuError> for SimError {
 impl From<ClockError> for SimError {
     fn from(error: ClockError) -> Self {
         SimError::Clock(error)
+    }
+}
+
+impl From<OpenError> for SimError {
+    fn from(error: OpenError) -> Self {
+        SimError::Packets(error)
     }
 }
 

@@ -100,8 +100,13 @@ impl Layers {
             let rule = "two numbers, SHARE,LENGTH as in 0.2,100";
             return Err(SimError::key("burst", "flag --burst", rule));
         }
+        if flags.loss.len() > 2 {
+            let rule = "one share, or two: LINE_A,LINE_B as in 0.05,0.01";
+            return Err(SimError::key("loss", "flag --loss", rule));
+        }
         let symbols: Vec<Value> = flags.symbols.iter().cloned().map(Value::String).collect();
-        let flags: [(&str, Option<Value>, &str); 27] = [
+        let share = |value: Option<f64>| value.map(Value::Float);
+        let flags: [(&str, Option<Value>, &str); 40] = [
             ("name", text(&flags.name), "--name"),
             ("rate", flags.rate.map(Value::Float), "--rate"),
             ("speed", flags.speed.as_deref().map(bare_value), "--speed"),
@@ -124,6 +129,20 @@ impl Layers {
                 "--policy",
             ),
             ("lockstep", yes(flags.lockstep), "--lockstep"),
+            ("sink", flags.sink.map(|sink| Value::String(sink.name().to_owned())), "--sink"),
+            ("interface", text(&flags.interface), "--interface"),
+            ("line_a", text(&flags.line_a), "--line-a"),
+            ("line_b", text(&flags.line_b), "--line-b"),
+            ("recovery", text(&flags.recovery), "--recovery"),
+            ("resend", whole(flags.resend.map(i64::from)), "--resend"),
+            ("loss_a", share(flags.loss.first().copied()), "--loss"),
+            // One share is for both.
+            ("loss_b", share(flags.loss.last().copied()), "--loss"),
+            ("duplicate", share(flags.duplicate), "--duplicate"),
+            ("reorder", share(flags.reorder), "--reorder"),
+            ("sink_seed", whole(flags.sink_seed), "--sink-seed"),
+            ("heartbeat", text(&flags.heartbeat), "--heartbeat"),
+            ("window", whole(flags.window.map(i64::from)), "--window"),
             ("ring_slots", whole(flags.ring_slots.map(i64::from)), "--ring-slots"),
             ("core", whole(flags.core.map(i64::from)), "--core"),
             ("cold_cores", (!cores.is_empty()).then_some(Value::Array(cores)), "--cold-cores"),

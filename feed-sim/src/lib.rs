@@ -7,10 +7,11 @@
 //!                           └───► report: feed.json, feed.hlog, *.hgrm, the table
 //! ```
 //!
-//! Two threads, or three. The pinned one ([`spin`]) decides when each event leaves and is the
-//! exchange end of the order ring; between armed and disarmed it makes no system call and allocates
-//! nothing, as long as it need not yield. The main one wakes at most ten times a second, and so does
-//! the [`decoder`] of a recording that is too long to be prepared as a whole, while it is ahead.
+//! Two threads, up to four. The pinned one ([`spin`]) decides when each event leaves and is the exchange
+//! end of the order ring; between armed and disarmed it allocates nothing and makes no system call, as
+//! long as it need not yield or send packets. The main one wakes at most ten times a second, and so
+//! does the [`decoder`] of a recording that is too long to be prepared as a whole, while it is ahead.
+//! Where packets may be asked for again, a server ([`sink::packets::resend`]) answers.
 //! Everything but [`spin`] and what it calls is cold.
 #![forbid(unsafe_code)]
 
@@ -25,8 +26,8 @@ pub mod times; // lengths and times of day as people write them
 pub mod ahead; // prepared before its time
 pub mod decoder; // a thread that prepares what does not fit
 pub mod pace; // the open-loop schedule
-pub mod sink;
-pub mod source; // the next event, when it is due, the touch after it // into the ring
+pub mod sink; // into the ring, or out as packets
+pub mod source; // the next event, when it is due, the touch after it
 
 // What is made instead of sent.
 pub mod day; // a synthetic ITCH day, as a file

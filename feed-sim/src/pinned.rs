@@ -8,6 +8,7 @@
 use crate::control::{Control, Mark, Order};
 use crate::error::SimError;
 use crate::plan::Waiting;
+use crate::sink::Sink;
 use crate::spin::{Outcome, Spinner};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -56,7 +57,10 @@ pub type Handle = JoinHandle<Result<Done, SimError>>;
 ///
 /// # Errors
 /// No thread is to be had.
-pub fn start(spinner: Spinner, terms: Terms) -> Result<Handle, SimError> {
+pub fn start<S: Sink + Send + 'static>(
+    spinner: Spinner<S>,
+    terms: Terms,
+) -> Result<Handle, SimError> {
     thread::Builder::new()
         .name("tickspin-feed".to_owned())
         .stack_size(STACK_BYTES)
@@ -64,7 +68,7 @@ pub fn start(spinner: Spinner, terms: Terms) -> Result<Handle, SimError> {
         .map_err(|source| SimError::System { doing: "start a thread", source })
 }
 
-fn work(spinner: Spinner, terms: Terms) -> Result<Done, SimError> {
+fn work<S: Sink>(spinner: Spinner<S>, terms: Terms) -> Result<Done, SimError> {
     cpu::pin(terms.core)?;
     if let Some(priority) = terms.fifo {
         cpu::fifo(priority)?;
@@ -93,7 +97,7 @@ fn work(spinner: Spinner, terms: Terms) -> Result<Done, SimError> {
     })))
 }
 
-fn armed<W: Wait>(mut spinner: Spinner, control: &Control, wait: &mut W) -> Outcome {
+fn armed<S: Sink, W: Wait>(mut spinner: Spinner<S>, control: &Control, wait: &mut W) -> Outcome {
     meet(control, Mark::Armed, wait);
     let finish = spinner.run(wait);
     meet(control, Mark::Disarmed, wait);

@@ -132,12 +132,14 @@ impl Plan {
             (
                 "rings",
                 format!(
-                    "events out ({} slots), requests in, reports out ({} slots)",
+                    "events {} ({} slots), requests in, reports out ({} slots)",
+                    if config.packets.is_some() { "as packets" } else { "out" },
                     grouped(config.ring_slots.into()),
                     grouped(config.report_slots.into())
                 ),
             ),
         ];
+        lines.extend(config.packets.as_ref().map(|packets| ("packets", packets.to_string())));
         lines.extend(self.notes.iter().map(|note| ("note", note.clone())));
         lines.iter().map(|(name, line)| format!("{lead}{name:<7} {line}\n")).collect()
     }

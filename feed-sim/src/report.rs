@@ -101,6 +101,7 @@ impl Facts<'_> {
         ];
         let measured = TALLIES.into_iter().filter_map(Stage::from_name);
         lines.extend(measured.map(|stage| format!(" {}: {}", stage.name(), stage.meaning())));
+        lines.extend(self.config.packets.as_ref().map(|packets| format!(" {packets}")));
         lines.push(" turn: one turn of the pinned loop: how fine its clock of arrival is".into());
         let host = tickspin_host::facts::Facts::read();
         lines.extend(host.pairs().into_iter().map(|(key, value)| format!(" host {key}: {value}")));
@@ -151,6 +152,7 @@ pub fn part(
         starved_turns: outcome.starved_turns,
         certificate,
         recording: source.recording.clone(),
+        packets: outcome.packets.clone(),
         requests: session.requests,
         foreign: session.foreign,
         // A replacement stands as an acknowledged order does.
@@ -269,6 +271,9 @@ pub fn table(part: &FeedPart) -> String {
             part.turn_p99_ns.map_or("-".to_owned(), grouped)
         ),
     );
+    if let Some(packets) = &part.packets {
+        packets.text().into_iter().for_each(|(name, text)| line(name, text));
+    }
     line("ended", part.ended.clone());
     part.notes.iter().for_each(|note| line("note", note.clone()));
     text

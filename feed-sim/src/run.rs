@@ -1,7 +1,7 @@
 //! A run, from the command line to the exit code: prepare, lock, meet the engine, watch, report.
 //!
 //! ```text
-//!   configuration ─► plan ─► source opened ─► folder ─► claim ─► clock ─► prepared ahead
+//!   configuration ─► plan ─► source opened ─► folder ─► claim ─► clock ─► sockets ─► prepared ahead
 //!     ─► segments ─► lock ─► listen ─► engine attached (bounded, stoppable) ─► pinned thread
 //!     ─► engine armed ─► ARMED ─► loop; here: observers, intervals, is the engine alive
 //!     ─► DISARMED ─► files ─► join ─► claim let go
@@ -25,6 +25,8 @@ use crate::record::Recorder;
 use crate::report::{self, Facts};
 use crate::segments::Ours;
 use crate::serve::{Main, Ran};
+use crate::sink::packets::Opened;
+use crate::sink::packets::open::check_source;
 use crate::sink::ring::RingSink;
 use crate::source::Source;
 use crate::source::replay::{Replay, ReplaySpec};
@@ -185,7 +187,9 @@ fn run(
     if plan.shares_core() {
         control.share_core();
     }
+    let opened = Opened::open(config, &clock, &control)?;
     let ahead = prepare(config, plan.room, source, &clock, &control)?;
+    check_source(config, &ahead)?;
     let comments = facts.comments(&ahead.facts().line);
     ours.status.set(Counter::TargetCount, ahead.total().unwrap_or(0));
     let session = Session::new(facts.epoch, config.ring_slots, config.open_orders)
@@ -203,7 +207,7 @@ fn run(
     let (links, watched, status, tallies) = ours.join(received)?;
     let mut watch = Watch::new(&claim, watched);
     let spinner = Spinner {
-        sink: RingSink::new(links.events, config.policy),
+        sink: (),
         exchange: Exchange::new(session, links.requests, links.reports, config.is_lockstep),
         ahead,
         recorder: Recorder::new(tallies, clock),
@@ -213,7 +217,16 @@ fn run(
     };
     let mut keep = Keep::begin(out.path(), reader, config.interval, &comments)?;
     let (core, waiting, fifo) = (plan.core, plan.waiting, plan.fifo);
-    let handle = pinned::start(spinner, Terms { core, waiting, fifo, armed_by })?;
+    let terms = Terms { core, waiting, fifo, armed_by };
+    // The loop is compiled for each sink.
+    let handle = match opened {
+        Opened::Ring => {
+            pinned::start(spinner.with(RingSink::new(links.events, config.policy)), terms)?
+        }
+        Opened::Udp(parts) => pinned::start(spinner.with(parts.sink(links.events)), terms)?,
+        #[cfg(feature = "xdp")]
+        Opened::Xdp(parts) => pinned::start(spinner.with(parts.sink(links.events)), terms)?,
+    };
     let ran = main.watch(handle, &mut watch, &mut keep, plan);
     let Ran { mut outcome, usage, has_died } = match ran {
         Ok(ran) => ran,

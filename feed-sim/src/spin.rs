@@ -21,7 +21,8 @@
 //! engine finds before N+1 is one that applies after N, in the same order in every run.
 //!
 //! Between armed and disarmed the thread makes no system call, allocates nothing and takes no page
-//! fault, unless it waits by yielding.
+//! fault, with two named exceptions: it waits by yielding, or events leave as
+//! [packets](crate::sink::packets), each a `send`.
 
 mod certify; // how well the schedule is kept, and what the machine did to it
 mod leave; // End, the last answers; counters and signs of life
@@ -36,7 +37,7 @@ use crate::error::SimError;
 use crate::exchange::Exchange;
 use crate::pace::{AT_ONCE, Pace};
 use crate::record::Recorder;
-use crate::sink::ring::{Offered, RingSink};
+use crate::sink::{Offered, Sink};
 use crate::status::{Phase, Status};
 use certify::Certify;
 use std::sync::Arc;
@@ -66,9 +67,9 @@ const STARVING: u64 = 1_024;
 const HOUSE_TURNS: u64 = 1_024;
 
 /// What the loop runs on.
-pub struct Spinner {
+pub struct Spinner<S> {
     /// Where events go.
-    pub sink: RingSink,
+    pub sink: S,
     /// Where requests come from.
     pub exchange: Exchange,
     /// What is sent.
@@ -107,7 +108,7 @@ pub enum Ended {
     EngineDied,
     /// The engine wrote what no honest engine writes.
     Foreign,
-    /// The source is cut or damaged here.
+    /// The source is cut or damaged here, or gives what the sink cannot send.
     SourceFailed(SimError),
 }
 
@@ -142,7 +143,16 @@ pub struct Finish {
     certify: Certify,
 }
 
-impl Spinner {
+impl<S> Spinner<S> {
+    /// The same with another sink.
+    #[must_use]
+    pub fn with<T>(self, sink: T) -> Spinner<T> {
+        let Spinner { sink: _, exchange, ahead, recorder, status, control, mode } = self;
+        Spinner { sink, exchange, ahead, recorder, status, control, mode }
+    }
+}
+
+impl<S: Sink> Spinner<S> {
     /// From the first event to the last answer. Returns when everything is halted; what is left
     /// is [`Spinner::outcome`]'s to say, because that allocates.
     pub fn run<W: Wait>(&mut self, wait: &mut W) -> Finish {
@@ -159,7 +169,7 @@ impl Spinner {
         };
         self.status.phase(Phase::Run);
         self.exchange.run();
-        self.sink.producer().run();
+        self.sink.run();
         self.recorder.begin(now);
         let ended = if self.mode.is_lockstep {
             self.lockstep(&mut course, wait)
@@ -248,9 +258,13 @@ impl Spinner {
         if self.exchange.is_foreign() {
             return Some(Ended::Foreign);
         }
+        self.sink.tend(now);
+        if let Some(fault) = self.sink.take_fault() {
+            return Some(Ended::SourceFailed(fault));
+        }
         if self.recorder.turns().is_multiple_of(HOUSE_TURNS) {
             self.house(course);
-            if self.sink.producer().peer_is_foreign() {
+            if self.sink.peer_is_foreign() {
                 return Some(Ended::Foreign);
             }
             if let Some(state) = self.exchange.ended() {
@@ -302,7 +316,7 @@ impl Spinner {
         });
         match offered {
             Offered::Full => return false,
-            Offered::Dropped => {}
+            Offered::Dropped | Offered::Unneeded => {}
             Offered::Sent { seq, ticks, lag } => self.note_sent(course, &front, seq, ticks, lag),
         }
         self.exchange.session().on_market(&front.event, front.touch);

@@ -3,7 +3,7 @@
 mod rig;
 
 use rig::{Rig, new_order};
-use tickspin_feed_sim::args::Flags;
+use tickspin_feed_sim::args::{Flags, SinkName};
 use tickspin_feed_sim::source::Source;
 use tickspin_feed_sim::source::replay::{Replay, ReplaySpec};
 use tickspin_recording::{EventReader, Facts, RecordingError, Symbols};
@@ -119,6 +119,36 @@ fn nothing_is_allocated_between_the_first_event_and_the_last_answer() {
         assert_eq!(left.outcome.sink.published, 20_000, "{name}");
         assert!(left.outcome.session.requests >= 1_000, "{name}: {:?}", left.outcome.session);
         assert!(left.allocations.is_zero(), "{name}: {:?}", left.allocations);
+    }
+}
+
+/// Real sockets, faults and a server that keeps all; nobody listens, so no event is waited for.
+#[test]
+fn packets_are_made_sent_and_kept_without_an_allocation() {
+    let free = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let packets = Flags {
+        sink: Some(SinkName::Udp),
+        interface: Some("lo".into()),
+        line_a: Some(format!("239.255.73.1:{}", free.port())),
+        line_b: Some(format!("239.255.73.2:{}", free.port())),
+        recovery: Some(free.to_string()),
+        loss: vec![0.1],
+        duplicate: Some(0.1),
+        reorder: Some(0.1),
+        window: Some(0),
+        ..flags()
+    };
+    for speed in ["1", "max"] {
+        let mut rig = Rig::new(&Flags { speed: Some(speed.into()), ..packets.clone() });
+        rig.wait_for_halt();
+        let left = rig.finish();
+        assert_eq!(left.outcome.sink.published, 20_000);
+        let sent = left.outcome.packets.unwrap();
+        assert_eq!(sent.messages, 20_000);
+        assert_eq!(speed == "max", sent.packets < 5_000, "{sent:?}");
+        assert!(sent.lines.iter().all(|line| line.lost > 0 && line.reordered > 0), "{sent:?}");
+        assert!(sent.resend.is_some_and(|resend| resend.unkept == 0));
+        assert!(left.allocations.is_zero(), "{speed}: {:?}", left.allocations);
     }
 }
 

@@ -14,6 +14,7 @@ pub mod histogram; // one stage's values, and the percentiles we quote
 pub mod hlog; // interval logs: write ours, read anyone's
 pub mod out; // the result folder: made late, checked early, never overwritten by accident
 pub mod packets_in; // what became of the packets that an engine took
+pub mod packets_out; // what became of the packets of a feed that multicasts
 pub mod recorded; // what a replayed recording turned out to be
 pub mod slow; // why ticks were slow: causes, records, the budget of the tail
 pub mod stage; // the names of what is measured, and what each means
@@ -24,6 +25,7 @@ pub mod utc; // seconds since 1970 as date and time
 
 pub use certificate::{Certificate, PaceCounts, Verdict};
 pub use histogram::{Histogram, Percentiles};
+pub use packets_out::{LineOut, PacketsOut, ResendOut};
 pub use recorded::{Recorded, RecordedSession};
 pub use stage::Stage;
 pub use summary::{EnginePart, FeedPart, Summary};

@@ -7,6 +7,7 @@
 use crate::certificate::Certificate;
 use crate::histogram::Percentiles;
 use crate::packets_in::PacketsIn;
+use crate::packets_out::PacketsOut;
 use crate::recorded::Recorded;
 use crate::slow::Slow;
 use crate::stage::Stage;
@@ -156,6 +157,9 @@ pub struct FeedPart {
     pub certificate: Option<Certificate>,
     /// What was played; `null`: a synthetic market.
     pub recording: Option<Recorded>,
+    /// Events that left as packets; `null`: through the ring.
+    #[serde(default)]
+    pub packets: Option<PacketsOut>,
     /// Requests taken from the ring.
     pub requests: u64,
     /// Requests with bytes that no honest engine writes.
@@ -410,6 +414,12 @@ pub struct Summary {
     /// Why ticks were slow; `null`: not looked at.
     #[serde(default)]
     pub slow: Option<Slow>,
+    /// Packets as they left; `null`: the ring brought the events.
+    #[serde(default)]
+    pub packets_out: Option<PacketsOut>,
+    /// Packets as they came; `null`: the ring brought the events.
+    #[serde(default)]
+    pub packets_in: Option<PacketsIn>,
     /// Strategy, stamps, policy and the like.
     pub settings: BTreeMap<String, String>,
     /// Things a reader must know: what was not got, what spoilt the run.
@@ -481,6 +491,8 @@ impl Summary {
             engine: engine.usage.clone(),
             slow: engine.slow.clone(),
             stamps_cost_ns: engine.stamps_cost_ns,
+            packets_out: feed.packets.clone(),
+            packets_in: engine.packets.clone(),
             settings: settings.map(|(key, value)| (key.to_owned(), value.clone())).into(),
             notes: feed.notes.iter().chain(&engine.notes).cloned().collect(),
             ..Summary::default()

@@ -296,6 +296,12 @@ impl<'a> PacketWriter<'a> {
     }
 }
 
+/// What stands before so many messages, 1..=[`COUNT_MAX`], for who writes them in place.
+#[must_use]
+pub fn packet_header(session: Session, first: u64, count: u16) -> [u8; HEADER_BYTES] {
+    Header { session, sequence: first, count }.encode()
+}
+
 /// A packet that says only where the sequence stands.
 #[must_use]
 pub fn heartbeat(session: Session, next: u64) -> [u8; HEADER_BYTES] {

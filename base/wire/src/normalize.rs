@@ -1,6 +1,6 @@
 //! Venue message to [`Event`]: the one place where meaning is translated.
 //!
-//! IEX has a file of its own. Each ITCH message becomes exactly one event, so events and messages
+//! IEX has a file of its own, and so has the way back, an event as an ITCH message. Each ITCH message becomes exactly one event, so events and messages
 //! count alike:
 //!
 //! | ITCH | event | notes |
@@ -25,8 +25,10 @@
 //! Every ITCH message is an event by itself: all carry [`flag::COMPLETE`].
 //! `sent_ticks` and `lag_ticks` stay 0; they are the pacer's.
 
+mod encode; // the way back: an event as an ITCH message
 mod iex;
 
+pub use encode::itch_message;
 pub use iex::{IexStanding, iex_events};
 
 use crate::error::DecodeError;

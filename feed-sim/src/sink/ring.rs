@@ -13,52 +13,19 @@
 //! ten nanoseconds an event to come to. At `--speed max` batches are longer, and waiting in the ring
 //! is thousands of times longer still.
 
+use super::{Offered, Sink, SinkStats, count, own_event};
 use crate::ahead::Prepared;
 use crate::args::PolicyName;
 use crate::pace::stamp;
 use tickspin_host::clock::ticks;
 use tickspin_ring::Producer;
-use tickspin_wire::event::{Event, Kind, flag};
-use tickspin_wire::num::Side;
-
-/// What became of an event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Offered {
-    /// Published.
-    Sent {
-        /// Its ring sequence.
-        seq: u64,
-        /// Its send stamp.
-        ticks: u64,
-        /// How late it was, ticks.
-        lag: u64,
-    },
-    /// Dropped for good, counted.
-    Dropped,
-    /// No room, and the policy is to wait.
-    Full,
-}
+use tickspin_wire::event::{Event, Kind};
 
 /// A run of dropped events that the engine has not been told of.
 #[derive(Clone, Copy, Debug)]
 struct Missing {
     first: u64,
     count: u64,
-}
-
-/// Counts of the sink.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SinkStats {
-    /// Published, `End` not counted.
-    pub published: u64,
-    /// Of these: not measured.
-    pub warm_up: u64,
-    /// Not published: the ring was full.
-    pub dropped: u64,
-    /// `Gap` events, in `published` and `warm_up`.
-    pub gaps: u64,
-    /// Lags that did not fit.
-    pub lag_saturated: u64,
 }
 
 /// The events ring, seen from its writing end.
@@ -76,96 +43,6 @@ impl RingSink {
     #[must_use]
     pub fn new(producer: Producer, policy: PolicyName) -> RingSink {
         RingSink { producer, policy, session_seq: 1, missing: None, stats: SinkStats::default() }
-    }
-
-    /// Counts so far.
-    #[must_use]
-    pub fn stats(&self) -> &SinkStats {
-        &self.stats
-    }
-
-    /// The ring itself, for its states and signs of life.
-    #[inline]
-    pub fn producer(&mut self) -> &mut Producer {
-        &mut self.producer
-    }
-
-    /// Sequence of the last event published.
-    #[must_use]
-    pub fn last_seq(&self) -> u64 {
-        self.producer.next_seq() - 1
-    }
-
-    /// Offers one event. `gap` hears of a `Gap` that goes before it: (sequence, stamp).
-    #[inline]
-    pub fn offer(
-        &mut self,
-        prepared: &Prepared,
-        intended: u64,
-        gap: impl FnOnce(u64, u64),
-    ) -> Offered {
-        if let Some(missing) = self.missing {
-            if !self.is_roomy() {
-                return self.drop_one();
-            }
-            if let Some((seq, ticks)) = self.tell_gap(missing, prepared.event.exchange_ns) {
-                gap(seq, ticks);
-            }
-        }
-        let mut event = prepared.event;
-        if !self.producer.has_room() {
-            return match self.policy {
-                PolicyName::Wait => Offered::Full,
-                PolicyName::Drop => self.drop_one(),
-            };
-        }
-        let ticks = ticks();
-        let lag = stamp(&mut event, ticks, intended);
-        let Some(seq) = self.producer.try_publish(&event.to_words()) else {
-            return Offered::Full;
-        };
-        count(&mut self.stats, &mut self.session_seq, &event);
-        Offered::Sent { seq, ticks, lag }
-    }
-
-    /// Offers up to `most` events, each with its intended instant; without one it is this instant.
-    /// Returns (first sequence, stamp, how many).
-    #[inline]
-    pub fn offer_batch<'a>(
-        &mut self,
-        most: u32,
-        events: impl Fn(u32) -> Option<(&'a Prepared, Option<u64>)>,
-    ) -> Option<(u64, u64, u32)> {
-        if self.missing.is_some() {
-            return None;
-        }
-        let mut batch = self.producer.reserve(most)?;
-        let (first, len) = (batch.first_seq(), batch.len());
-        let ticks = ticks();
-        let (mut stats, mut session_seq) = (self.stats, self.session_seq);
-        for index in 0..len {
-            // The caller has as many as it asked room for.
-            let (prepared, intended) = events(index)?;
-            let mut event = prepared.event;
-            stamp(&mut event, ticks, intended.unwrap_or(ticks));
-            count(&mut stats, &mut session_seq, &event);
-            batch.write(index, &event.to_words());
-        }
-        batch.commit();
-        (self.stats, self.session_seq) = (stats, session_seq);
-        Some((first, ticks, len))
-    }
-
-    /// Publishes `End`; `None` when there is no room. What was dropped before it is told first;
-    /// `gap` hears of it, as in [`RingSink::offer`].
-    pub fn end(&mut self, exchange_ns: u64, gap: impl FnOnce(u64, u64)) -> Option<u64> {
-        if let Some(missing) = self.missing {
-            let (seq, ticks) = self.tell_gap(missing, exchange_ns)?;
-            gap(seq, ticks);
-        }
-        let mut end = own_event(Kind::End, exchange_ns);
-        stamp(&mut end, ticks(), u64::MAX);
-        self.producer.try_publish(&end.to_words())
     }
 
     #[cold]
@@ -201,22 +78,112 @@ impl RingSink {
     }
 }
 
-/// One more event is published.
+/// Where the next event stands within the feed session.
 #[inline]
-fn count(stats: &mut SinkStats, session_seq: &mut u64, event: &Event) {
-    stats.published += 1;
-    stats.warm_up += u64::from(event.is_warm_up());
-    stats.lag_saturated += u64::from(event.flags & flag::LAG_SATURATED != 0);
+fn next_session_seq(session_seq: u64, event: &Event) -> u64 {
     let is_start = event.kind_side & 0x3F == Kind::SessionStart as u8;
-    *session_seq = if is_start { 1 } else { *session_seq + 1 };
+    if is_start { 1 } else { session_seq + 1 }
 }
 
-/// An event of the feed itself: complete, never measured.
-fn own_event(kind: Kind, exchange_ns: u64) -> Event {
-    Event {
-        exchange_ns,
-        kind_side: Event::pack(kind, Side::None),
-        flags: flag::COMPLETE | flag::WARM_UP,
-        ..Event::EMPTY
+impl Sink for RingSink {
+    #[inline]
+    fn offer(&mut self, prepared: &Prepared, intended: u64, gap: impl FnOnce(u64, u64)) -> Offered {
+        if let Some(missing) = self.missing {
+            if !self.is_roomy() {
+                return self.drop_one();
+            }
+            if let Some((seq, ticks)) = self.tell_gap(missing, prepared.event.exchange_ns) {
+                gap(seq, ticks);
+            }
+        }
+        let mut event = prepared.event;
+        if !self.producer.has_room() {
+            return match self.policy {
+                PolicyName::Wait => Offered::Full,
+                PolicyName::Drop => self.drop_one(),
+            };
+        }
+        let ticks = ticks();
+        let lag = stamp(&mut event, ticks, intended);
+        let Some(seq) = self.producer.try_publish(&event.to_words()) else {
+            return Offered::Full;
+        };
+        self.session_seq = next_session_seq(self.session_seq, &event);
+        count(&mut self.stats, &event);
+        Offered::Sent { seq, ticks, lag }
+    }
+
+    #[inline]
+    fn offer_batch<'a>(
+        &mut self,
+        most: u32,
+        events: impl Fn(u32) -> Option<(&'a Prepared, Option<u64>)>,
+    ) -> Option<(u64, u64, u32)> {
+        if self.missing.is_some() {
+            return None;
+        }
+        let mut batch = self.producer.reserve(most)?;
+        let (first, len) = (batch.first_seq(), batch.len());
+        let ticks = ticks();
+        let (mut stats, mut session_seq) = (self.stats, self.session_seq);
+        for index in 0..len {
+            // The caller has as many as it asked room for.
+            let (prepared, intended) = events(index)?;
+            let mut event = prepared.event;
+            stamp(&mut event, ticks, intended.unwrap_or(ticks));
+            session_seq = next_session_seq(session_seq, &event);
+            count(&mut stats, &event);
+            batch.write(index, &event.to_words());
+        }
+        batch.commit();
+        (self.stats, self.session_seq) = (stats, session_seq);
+        Some((first, ticks, len))
+    }
+
+    fn end(&mut self, exchange_ns: u64, gap: impl FnOnce(u64, u64)) -> Option<u64> {
+        if let Some(missing) = self.missing {
+            let (seq, ticks) = self.tell_gap(missing, exchange_ns)?;
+            gap(seq, ticks);
+        }
+        let mut end = own_event(Kind::End, exchange_ns);
+        stamp(&mut end, ticks(), u64::MAX);
+        self.producer.try_publish(&end.to_words())
+    }
+
+    #[inline]
+    fn stats(&self) -> &SinkStats {
+        &self.stats
+    }
+
+    #[inline]
+    fn last_seq(&self) -> u64 {
+        self.producer.next_seq() - 1
+    }
+
+    #[inline]
+    fn consumer_position(&mut self) -> u64 {
+        self.producer.consumer_position()
+    }
+
+    #[inline]
+    fn peer_is_foreign(&self) -> bool {
+        self.producer.peer_is_foreign()
+    }
+
+    fn run(&mut self) {
+        self.producer.run();
+    }
+
+    #[inline]
+    fn beat(&mut self) {
+        self.producer.beat();
+    }
+
+    fn halt(&mut self) {
+        self.producer.halt();
+    }
+
+    fn fail(&mut self) {
+        self.producer.fail();
     }
 }

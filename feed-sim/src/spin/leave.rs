@@ -2,6 +2,7 @@
 
 use super::{Course, Ended, HOUSE_TURNS, Spinner};
 use crate::control::Order;
+use crate::sink::Sink;
 use crate::status::Counter;
 use tickspin_host::clock::ticks;
 use tickspin_host::wait::Wait;
@@ -11,7 +12,7 @@ const RATE_ROUNDS: u64 = 64;
 /// Longest wait for the last requests and for room for `End`, ns.
 const DRAIN_NS: u64 = 5_000_000_000;
 
-impl Spinner {
+impl<S: Sink> Spinner<S> {
     /// `End`, then answers until the engine has halted its requests; bounded. True: it has.
     pub(super) fn drain<W: Wait>(
         &mut self,
@@ -38,6 +39,7 @@ impl Spinner {
                 }
             }
             let now = ticks();
+            self.sink.tend(now);
             let taken = self.begin_turn(now);
             if self.exchange.ended().is_some() && self.exchange.flush() {
                 break true;
@@ -60,14 +62,14 @@ impl Spinner {
 
     fn close_events(&mut self, ended: &Ended) {
         match ended {
-            Ended::Foreign | Ended::SourceFailed(_) => self.sink.producer().fail(),
-            _ => self.sink.producer().halt(),
+            Ended::Foreign | Ended::SourceFailed(_) => self.sink.fail(),
+            _ => self.sink.halt(),
         }
     }
 
     /// Counters and signs of life: stores only.
     pub(super) fn house(&mut self, course: &mut Course) {
-        self.sink.producer().beat();
+        self.sink.beat();
         self.exchange.beat();
         let (sink, session) = (*self.sink.stats(), *self.exchange.stats());
         for (counter, value) in [

@@ -1,14 +1,14 @@
 //! One event at a time: N+1 leaves only after the engine has finished N. See [`super`].
 
 use super::{Course, Ended, Spinner};
-use crate::sink::ring::Offered;
+use crate::sink::{Offered, Sink};
 use tickspin_host::clock::ticks;
 use tickspin_host::wait::Wait;
 
 /// How long an end that was asked for waits for the engine to finish its event, ns.
 const PATIENCE_NS: u64 = 2_000_000_000;
 
-impl Spinner {
+impl<S: Sink> Spinner<S> {
     pub(super) fn lockstep<W: Wait>(&mut self, course: &mut Course, wait: &mut W) -> Ended {
         loop {
             let now = ticks();
@@ -30,16 +30,21 @@ impl Spinner {
                 wait.idle();
                 continue;
             }
-            let Offered::Sent { seq, ticks, lag } = self.sink.offer(&front, intended, |_, _| {})
-            else {
-                course.full_turns += 1;
-                wait.idle();
-                continue;
+            let sent = match self.sink.offer(&front, intended, |_, _| {}) {
+                Offered::Sent { seq, ticks, lag } => {
+                    self.note_sent(course, &front, seq, ticks, lag);
+                    Some(seq)
+                }
+                Offered::Unneeded => None,
+                Offered::Full | Offered::Dropped => {
+                    course.full_turns += 1;
+                    wait.idle();
+                    continue;
+                }
             };
-            self.note_sent(course, &front, seq, ticks, lag);
             self.ahead.pop(1);
             course.pace.next();
-            if let Some(ended) = self.wait_for(seq, course, wait) {
+            if let Some(ended) = sent.and_then(|seq| self.wait_for(seq, course, wait)) {
                 return ended;
             }
             self.exchange.session().on_market(&front.event, front.touch);
@@ -53,7 +58,7 @@ impl Spinner {
     /// Until the engine has finished event `seq`.
     fn wait_for<W: Wait>(&mut self, seq: u64, course: &mut Course, wait: &mut W) -> Option<Ended> {
         let mut patience = None;
-        while self.sink.producer().consumer_position() < seq {
+        while self.sink.consumer_position() < seq {
             let now = ticks();
             self.recorder.turn(now);
             if let Some(ended) = self.look_patiently(now, course, &mut patience) {

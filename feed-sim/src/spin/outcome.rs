@@ -2,10 +2,10 @@
 
 use super::{Ended, Finish, Spinner};
 use crate::exchange::SessionStats;
-use crate::sink::ring::SinkStats;
+use crate::sink::{Sink, SinkStats};
 use crate::source::SourceFacts;
 use crate::status::Counter;
-use tickspin_results::PaceCounts;
+use tickspin_results::{PaceCounts, PacketsOut};
 
 /// What is left of a run.
 #[derive(Debug)]
@@ -14,6 +14,8 @@ pub struct Outcome {
     pub ended: Ended,
     /// Counts of the events.
     pub sink: SinkStats,
+    /// What became of packets, where events left as such.
+    pub packets: Option<PacketsOut>,
     /// Counts of the orders.
     pub session: SessionStats,
     /// Hash of orders, lock-step.
@@ -42,7 +44,7 @@ pub struct Outcome {
     pub is_drained: bool,
 }
 
-impl Spinner {
+impl<S: Sink> Spinner<S> {
     /// Collects what is left; the rings' ends and all memory go with it.
     #[must_use]
     pub fn outcome(mut self, finish: Finish) -> Outcome {
@@ -53,6 +55,7 @@ impl Spinner {
         Outcome {
             ended,
             sink: *self.sink.stats(),
+            packets: self.sink.finish(),
             session: *self.exchange.stats(),
             orders_hash: self.exchange.orders_hash(),
             source,

@@ -12,6 +12,8 @@ use tickspin_feed_sim::exchange::{Exchange, Session};
 use tickspin_feed_sim::record::Recorder;
 use tickspin_feed_sim::run::{mode, prepare};
 use tickspin_feed_sim::segments::Ours;
+use tickspin_feed_sim::sink::Sink;
+use tickspin_feed_sim::sink::packets::Opened;
 use tickspin_feed_sim::sink::ring::RingSink;
 use tickspin_feed_sim::source::synth::{RATE_DEFAULT, Synth, SynthSpec};
 use tickspin_feed_sim::source::{Source, Touch};
@@ -123,8 +125,9 @@ impl Rig {
         let control = Arc::new(Control::default());
         let room = Room::of(config.ahead.unwrap_or(1 << 16) as usize);
         let ahead = prepare(config, room, source, &clock, &control).unwrap();
-        let mut spinner = Spinner {
-            sink: RingSink::new(links.events, config.policy),
+        let opened = Opened::open(config, &clock, &control).unwrap();
+        let spinner = Spinner {
+            sink: (),
             exchange: Exchange::new(session, links.requests, links.reports, config.is_lockstep),
             ahead,
             recorder: Recorder::new(writer, clock),
@@ -132,14 +135,12 @@ impl Rig {
             control: Arc::clone(&control),
             mode: mode(config, &clock),
         };
-        // Test machines share their cores: it yields.
-        let thread = thread::spawn(move || {
-            arm();
-            let finish = spinner.run(&mut Yield);
-            between();
-            let allocations = disarm();
-            (spinner.outcome(finish), allocations)
-        });
+        let thread = match opened {
+            Opened::Ring => spin(spinner.with(RingSink::new(links.events, config.policy)), between),
+            Opened::Udp(parts) => spin(spinner.with(parts.sink(links.events)), between),
+            #[cfg(feature = "xdp")]
+            Opened::Xdp(parts) => spin(spinner.with(parts.sink(links.events)), between),
+        };
         Rig {
             control,
             clock,
@@ -152,6 +153,15 @@ impl Rig {
             seq: 0,
             is_warm_up: vec![true],
             unmeasured: 0,
+        }
+    }
+
+    /// Until the feed has said that no more will come: where nobody takes events off the ring.
+    pub fn wait_for_halt(&mut self) {
+        let end = Instant::now() + PATIENCE;
+        while !matches!(self.events.peer().live().state, Some(State::Halt | State::Fail)) {
+            assert!(Instant::now() < end, "the stream does not end");
+            thread::yield_now();
         }
     }
 
@@ -246,6 +256,20 @@ impl Rig {
         let (lag, exchange) = (snapshot(0), snapshot(1));
         Left { outcome, allocations, lag, exchange, unmeasured: self.unmeasured, states }
     }
+}
+
+/// Test machines share their cores: it yields.
+fn spin<S: Sink + Send + 'static>(
+    mut spinner: Spinner<S>,
+    between: fn(),
+) -> JoinHandle<(Outcome, AllocationCounts)> {
+    thread::spawn(move || {
+        arm();
+        let finish = spinner.run(&mut Yield);
+        between();
+        let allocations = disarm();
+        (spinner.outcome(finish), allocations)
+    })
 }
 
 fn config(flags: &Flags) -> Config {

@@ -28,10 +28,10 @@ pub enum Over {
     AfXdp,
 }
 
-/// Lines A and B on the cable.
-const LINES: [&str; 2] = ["239.255.71.1:26400", "239.255.71.2:26400"];
-/// Where lost packets are asked for, on the feed's end of the cable.
-const RECOVERY_PORT: u16 = 26_500;
+/// Groups of the lines A and B.
+const GROUPS: [&str; 2] = ["239.255.71.1", "239.255.71.2"];
+/// Their port on a cable; the next one is where lost packets are asked for.
+const PORT: u16 = 26_400;
 /// Address of that end.
 const NEAR_ADDRESS: &str = "10.77.0.1";
 
@@ -71,18 +71,15 @@ impl Road {
             Some(_) => (NEAR, FAR, NEAR_ADDRESS),
             None => ("lo", "lo", "127.0.0.1"),
         };
-        let (lines, recovery) = match cable {
-            Some(_) => (LINES.map(str::to_owned), RECOVERY_PORT),
-            None => {
-                // Two runs over one loopback must not hear each other.
-                let base = 20_000 + (std::process::id() % 10_000) as u16;
-                ([base, base + 10_000].map(|port| format!("127.0.0.1:{port}")), base + 20_000)
-            }
+        let port = match cable {
+            Some(_) => PORT,
+            // Two runs over one loopback must not hear each other.
+            None => 20_000 + (std::process::id() % 20_000) as u16,
         };
         let both = |interface: &str| -> Vec<String> {
-            let [a, b] = &lines;
-            let recovery = format!("{address}:{recovery}");
-            ["--interface", interface, "--line-a", a, "--line-b", b, "--recovery", &recovery]
+            let [a, b] = GROUPS.map(|group| format!("{group}:{port}"));
+            let recovery = format!("{address}:{}", port + 1);
+            ["--interface", interface, "--line-a", &a, "--line-b", &b, "--recovery", &recovery]
                 .map(str::to_owned)
                 .into()
         };

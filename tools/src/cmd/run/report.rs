@@ -8,6 +8,8 @@ use crate::print;
 use serde::de::DeserializeOwned;
 use std::fs;
 use tickspin_host::facts::Facts;
+use tickspin_results::packets_in::PacketsIn;
+use tickspin_results::packets_out::PacketsOut;
 use tickspin_results::summary::{EnginePart, FeedPart, Summary, Usage};
 use tickspin_results::table::{Floors, grouped, latency};
 
@@ -187,6 +189,12 @@ fn text(summary: &Summary) -> String {
         grouped(summary.book.orders),
         summary.book.hash,
     ));
+    for (name, words) in summary.packets_out.iter().flat_map(PacketsOut::text) {
+        lines.push(format!("sent, {name}: {words}"));
+    }
+    for (name, words) in summary.packets_in.iter().flat_map(PacketsIn::text) {
+        lines.push(format!("taken, {name}: {words}"));
+    }
     lines.push(spinner("feed", &summary.feed.usage, summary.feed.turn_p99_ns));
     lines.push(spinner("engine", &summary.engine, None));
     if let Some(slow) = &summary.slow {
