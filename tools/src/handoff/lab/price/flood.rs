@@ -12,9 +12,10 @@
 //! On the cable the kernel's receiving work is done inside the sender's system call, so a flood cannot
 //! outrun the kernel, only the receiver, and only as far as that is away from its core.
 
+use super::super::super::measure::Taken;
 use super::super::super::pair::{self, Gate};
 use super::PAYLOAD_BYTES;
-use super::road::{Inlet, Sleeping, Spinning, clear};
+use super::road::{END, Inlet, Sleeping, Spinning, clear};
 use crate::error::Failure;
 use serde::Serialize;
 use std::hint::spin_loop;
@@ -31,8 +32,9 @@ use tickspin_host::xdp::XdpSender;
 /// Messages of one system call: as many as the kernel sends in one. Into AF_XDP, one at a time were a
 /// quarter slower on the reference host, 8 a twentieth, and 128 no faster.
 const BATCH: u64 = 32;
-/// Nothing came for so long after the last was sent: nothing will.
-const QUIET: Duration = Duration::from_millis(20);
+/// Nothing came for so long after the last was sent: nothing will. Waited for only where some are lost;
+/// the kernel's own thread may have the last ones and wait for a core.
+const QUIET: Duration = Duration::from_millis(200);
 /// How long a flood may take.
 const LIMIT: Duration = Duration::from_secs(60);
 /// Turns in vain between two questions whether the other side is still there.
@@ -134,7 +136,7 @@ pub struct Drops {
     pub source: u64,
 }
 
-/// Sends `count` messages of `payload` as fast as they are taken.
+/// Sends `count` messages as fast as they are taken.
 pub(super) fn flood<S: Spout, I: Accounting>(
     spout: &mut S,
     inlet: &mut I,
@@ -143,7 +145,7 @@ pub(super) fn flood<S: Spout, I: Accounting>(
     (cable, clock): (&Cable, &Clock),
 ) -> Result<Flood, Failure> {
     clear(inlet);
-    let before = (drops(cable, inlet)?, inlet.health().received);
+    let before = drops(cable, inlet)?;
     let is_sent = AtomicBool::new(false);
     let send = |gate: &Gate| {
         let sent = sender(spout, count, gate);
@@ -152,13 +154,13 @@ pub(super) fn flood<S: Spout, I: Accounting>(
     };
     let quiet = clock.ticks_from_ns(QUIET.as_nanos() as u64);
     let receive = |gate: &Gate| receiver(inlet, count, quiet, &is_sent, gate);
-    let (sent, (first, last), queued_share) = pair::run(cores, LIMIT, send, receive)?;
+    let (sent, arrived, queued_share) = pair::run(cores, LIMIT, send, receive)?;
     sent?;
-    let (after, received) = (drops(cable, inlet)?, inlet.health().received - before.1);
+    let (after, Arrived { received, first, last }) = (drops(cable, inlet)?, arrived);
     let drops = Drops {
-        near_tx: after.near_tx - before.0.near_tx,
-        far_rx: after.far_rx - before.0.far_rx,
-        source: after.source - before.0.source,
+        near_tx: after.near_tx - before.near_tx,
+        far_rx: after.far_rx - before.far_rx,
+        source: after.source - before.source,
     };
     let seconds = clock.ns(last.saturating_sub(first)) as f64 / 1e9;
     Ok(Flood {
@@ -202,26 +204,34 @@ fn payload_of(number: u64) -> [u8; PAYLOAD_BYTES] {
     bytes
 }
 
-/// When the first and the last came, ticks.
+/// What came, and when, ticks.
+struct Arrived {
+    received: u64,
+    first: u64,
+    last: u64,
+}
+
 fn receiver(
     inlet: &mut impl Inlet,
     count: u64,
     quiet: u64,
     is_sent: &AtomicBool,
     gate: &Gate,
-) -> Option<(u64, u64)> {
-    let (mut came, mut idle, mut first, mut last) = (0, 0_u32, 0, ticks());
+) -> Option<Arrived> {
+    let (mut received, mut idle, mut first, mut last) = (0, 0_u32, 0, ticks());
     loop {
+        let before = received;
+        // The end of the passage before was said more than once.
+        let mut take = |taken: Taken| received += u64::from(taken.first != END);
         // Once all is sent a sleeper would sleep for what is lost.
         let is_over = is_sent.load(Ordering::Acquire);
-        let fresh = if is_over { inlet.look(&mut |_| ()) } else { inlet.receive(&mut |_| ()) };
-        if fresh > 0 {
+        let _ = if is_over { inlet.look(&mut take) } else { inlet.receive(&mut take) };
+        if received > before {
             last = ticks();
-            first = if came == 0 { last } else { first };
-            came += u64::from(fresh);
+            first = if before == 0 { last } else { first };
         } else {
-            if is_over && (came >= count || ticks().saturating_sub(last) > quiet) {
-                return Some((first, last));
+            if is_over && (received >= count || ticks().saturating_sub(last) > quiet) {
+                return Some(Arrived { received, first, last });
             }
             idle = idle.wrapping_add(1);
             if idle.is_multiple_of(IDLE_TURNS) && gate.is_broken() {

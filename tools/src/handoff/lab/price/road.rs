@@ -23,7 +23,7 @@ const SLEEP: Duration = Duration::from_millis(100);
 /// Looks in vain between two questions whether the other side is still there.
 const IDLE_TURNS: u32 = 1 << 14;
 /// First word of the message that ends a passage. No clock ever shows it.
-const END: u64 = u64::MAX;
+pub(super) const END: u64 = u64::MAX;
 /// Beyond its schedule, how long a passage may take.
 const GRACE: Duration = Duration::from_secs(10);
 /// Looks in vain, and messages that wait: as many as in `receive_cost` of the package host.
