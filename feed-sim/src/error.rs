@@ -206,8 +206,9 @@ impl fmt::Display for SimError {
             Self::Packets(error) => error.fmt(f),
             Self::Unsayable { seq, kind } => write!(
                 f,
-                "event {seq}, {kind}: ITCH 5.0 has no message for it as it stands; give --sink ring, \
-                 which takes any source"
+                "event {seq}, {kind}: ITCH 5.0 has no message for it; it knows no levels and quotes, no \
+                 price finer than 0.0001 and no time but since midnight; give --sink ring, which takes \
+                 any source"
             ),
             Self::NotSent { flow, error } => write!(
                 f,

@@ -190,6 +190,23 @@ fn a_loop_is_a_session_of_another_name_and_a_gap_is_numbers_left_out() {
 }
 
 #[test]
+fn what_nobody_brings_is_a_gap_and_the_numbers_hold() {
+    let place = Place::new();
+    let arguments =
+        ["--count", "150", "--lockstep", "--speed", "max", "--loss", "0.3", "--recovery", "none"];
+    let mut feed = place.feed(&SYNTH, &arguments);
+    let (listener, finished) = Listener::meet(&place, &mut feed).finish();
+    assert_eq!(finished.code, 0, "{finished:?}");
+    let gaps: Vec<_> =
+        listener.taken.iter().filter(|event| event.kind() == Some(Kind::Gap)).collect();
+    let lost: u64 = gaps.iter().map(|gap| gap.second_id).sum();
+    assert!((3..40).contains(&lost), "{lost} of 150 on both lines");
+    assert_eq!(listener.taken.len() as u64 + lost - gaps.len() as u64, 150);
+    assert_eq!(listener.number, 151, "a gap stands for all that it names");
+    assert!(place.json()["packets"]["resend"].is_null());
+}
+
+#[test]
 fn silence_is_filled_with_heartbeats_and_requests_are_told_apart() {
     let place = Place::new();
     let arguments = ["--count", "1000000", "--heartbeat", "20ms", "--line-b", "none"];

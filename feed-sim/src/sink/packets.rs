@@ -109,7 +109,7 @@ impl<P: PacketSink> PacketsSink<P> {
             lines,
             resend,
             terms: Terms { window, ..terms },
-            draft: Box::new(Draft::new()),
+            draft: Box::default(),
             words: Words::new(name, terms.nudge_ticks),
             stand: Stand::Plain,
             seq: 0,

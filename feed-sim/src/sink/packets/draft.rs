@@ -37,10 +37,9 @@ pub struct Draft {
     stamps: [MessageStamp; MESSAGES_MAX],
 }
 
-impl Draft {
+impl Default for Draft {
     /// Empty.
-    #[must_use]
-    pub fn new() -> Draft {
+    fn default() -> Draft {
         Draft {
             bytes: [0; PAYLOAD_BYTES],
             end: HEADER_BYTES,
@@ -49,7 +48,9 @@ impl Draft {
             stamps: [MessageStamp::default(); MESSAGES_MAX],
         }
     }
+}
 
+impl Draft {
     /// Begins anew.
     pub fn clear(&mut self) {
         (self.end, self.count) = (HEADER_BYTES, 0);
@@ -131,7 +132,7 @@ mod tests {
 
     #[test]
     fn messages_and_stamps_are_read_back_and_the_limit_holds() {
-        let mut draft = Draft::new();
+        let mut draft = Draft::default();
         let session = Session(*b"demo000001");
         assert_eq!(draft.put(&event(Kind::Level), None), Put::Unsayable);
         assert_eq!(draft.put(&event(Kind::Add), Some(70)), Put::Taken);

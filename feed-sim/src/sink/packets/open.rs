@@ -175,8 +175,9 @@ pub fn check_source(config: &Config, ahead: &Ahead) -> Result<(), SimError> {
         "sink",
         &packets.origin,
         format!(
-            "{} says ITCH 5.0, which has no message for event {at} as it stands, {kind}, of {}{format}; \
-             ring takes any source",
+            "{} says ITCH 5.0, which has no message for event {at}, {kind}, of {}{format}: it knows no \
+             levels and quotes, no price finer than 0.0001 and no time but since midnight; ring takes \
+             any source",
             packets.sink.name(),
             facts.line
         ),

@@ -68,7 +68,7 @@ pub fn first_unsayable<'a>(
     events: impl Iterator<Item = &'a Event>,
     most: u64,
 ) -> Option<(u64, &'a Event)> {
-    let (mut stand, mut draft) = (Stand::Plain, Draft::new());
+    let (mut stand, mut draft) = (Stand::Plain, Draft::default());
     (1..).zip(events).find(|(_, event)| {
         if is_plain(event) && stand != Stand::OwesStart {
             draft.clear();
