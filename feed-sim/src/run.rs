@@ -187,7 +187,7 @@ fn run(
     if plan.shares_core() {
         control.share_core();
     }
-    let opened = Opened::open(config, &clock, &control)?;
+    let opened = Opened::open(config, facts.epoch, &clock, &control)?;
     let ahead = prepare(config, plan.room, source, &clock, &control)?;
     check_source(config, &ahead)?;
     let comments = facts.comments(&ahead.facts().line);

@@ -25,6 +25,8 @@ use tickspin_ring::{
 };
 
 const EVENTS: &str = "events";
+/// The same ring where the events go as packets: its slots stay empty.
+const PACKETS: &str = "packets";
 const REQUESTS: &str = "requests";
 const REPORTS: &str = "reports";
 const FEED: &str = "feed";
@@ -79,7 +81,9 @@ impl Ours {
             RingSegment::create(&RingSpec { label, slots, policy, epoch, clock, huge_pages })
                 .map_err(named(label))
         };
-        let events = ring(EVENTS, config.ring_slots, policy)?;
+        // An engine that waits for the other kind says so instead of waiting in vain.
+        let label = if config.packets.is_some() { PACKETS } else { EVENTS };
+        let events = ring(label, config.ring_slots, policy)?;
         // Reports that find their ring full wait in an outbox.
         let reports = ring(REPORTS, config.report_slots, Policy::Wait)?;
         let requests =

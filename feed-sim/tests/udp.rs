@@ -85,7 +85,7 @@ fn every_message_comes_once_from_one_line_the_other_or_the_server() {
 
     let first = &listener.heard[0];
     assert_eq!((first.content, first.number), (Content::Heartbeat, 1), "the session is announced");
-    assert_eq!(first.session, Session(*b"demo000001"));
+    assert_eq!(first.session, Session::of_run(listener.epoch(), 1));
     assert!(listener.heard.iter().any(|heard| heard.content == Content::EndOfSession));
 
     let json = place.json();
@@ -177,10 +177,9 @@ fn a_loop_is_a_session_of_another_name_and_a_gap_is_numbers_left_out() {
     let opened = [Clear, SessionStart];
     assert_eq!(kinds, [&one[..], &opened, &one, &opened, &[Add]].concat());
     assert!(listener.taken.iter().all(|e| e.kind() != Some(Gap) || e.second_id == 3));
-    let names: Vec<String> = listener.heard.iter().map(|heard| heard.session.to_string()).collect();
-    let mut sessions = names.clone();
+    let mut sessions: Vec<Session> = listener.heard.iter().map(|heard| heard.session).collect();
     sessions.dedup();
-    assert_eq!(sessions, ["demo000001", "demo000002", "demo000003"]);
+    assert_eq!(sessions, [1, 2, 3].map(|count| Session::of_run(listener.epoch(), count)));
     let json = place.json();
     // Each number counts, the gaps' too; the recording's own SessionStart does not.
     assert_eq!(number(&json, "/sent"), 15 + 2 * 2);

@@ -10,7 +10,7 @@ use tickspin_ring::region::{PeerPosition, PeerRing};
 use tickspin_ring::rendezvous::{RuntimeDir, observe};
 
 /// The three rings in the order of a tick's way.
-pub const RINGS: [&str; 3] = ["events", "requests", "reports"];
+pub const RINGS: [&str; 4] = ["events", "packets", "requests", "reports"];
 
 /// The segments of one run.
 pub struct Look {

@@ -106,6 +106,19 @@ impl MemoryError {
     }
 }
 
+/// `mlockall`: all that is mapped now stays in memory, and what is mapped later is no longer locked: for
+/// a process that is about to lose the privilege for it.
+///
+/// # Errors
+/// [`MemoryError::LockRefused`].
+pub fn lock_present() -> Result<(), MemoryError> {
+    // SAFETY: takes flags only; changes no contents.
+    match unsafe { libc::mlockall(libc::MCL_CURRENT) } {
+        0 => Ok(()),
+        _ => Err(MemoryError::LockRefused(io::Error::last_os_error())),
+    }
+}
+
 /// `mlockall`: all that is mapped now and later stays in memory.
 ///
 /// Afterwards each new thread's stack is populated in full (2 MiB a thread in Rust), and each new

@@ -144,10 +144,20 @@ fn drop_bounding_set() {
     }
 }
 
-fn become_user(user: User) -> Result<(), RightsError> {
-    if !is_root() || user.uid == 0 || user.gid == 0 {
-        return Err(RightsError::NotRoot(user));
+/// Whether this process may become `user`, before anything depends on it.
+///
+/// # Errors
+/// [`RightsError::NotRoot`].
+pub fn may_become(user: User) -> Result<(), RightsError> {
+    if is_root() && user.uid != 0 && user.gid != 0 {
+        Ok(())
+    } else {
+        Err(RightsError::NotRoot(user))
     }
+}
+
+fn become_user(user: User) -> Result<(), RightsError> {
+    may_become(user)?;
     let step = |what, result| match socket_done(result) {
         Ok(()) => Ok(()),
         Err(error) => Err(RightsError::Refused { what, error }),

@@ -18,6 +18,12 @@ pub struct PacketsIn {
     pub requests: u64,
     /// See `requests`.
     pub asked: u64,
+    /// Datagrams that came in answer, and those of them that found no place to wait.
+    #[serde(default)]
+    pub answers: u64,
+    /// See `answers`.
+    #[serde(default)]
+    pub answers_dropped: u64,
     /// Packets that waited behind a hole.
     pub parked: u64,
     /// Packets cut short, with impossible numbers, of a session that is over, or without a place to wait.
@@ -26,6 +32,9 @@ pub struct PacketsIn {
     pub heartbeats: u64,
     /// Sessions that began.
     pub sessions: u64,
+    /// Messages that became no event: empty, or of an unknown type or length.
+    #[serde(default)]
+    pub skipped: u64,
     /// What the source counted.
     pub source: SourceIn,
 }
@@ -92,7 +101,8 @@ impl PacketsIn {
                 "packets",
                 format!(
                     "{} on {}: messages passed {}, delivered {} (asked for {}), lost {}; requests {}, \
-                     parked {}, discarded {}, heartbeats {}, sessions {}",
+                     parked {}, discarded {}, heartbeats {} on all lines, sessions {}, no \
+                     event {}",
                     self.input,
                     self.interface,
                     grouped(passed),
@@ -103,7 +113,8 @@ impl PacketsIn {
                     grouped(self.parked),
                     grouped(self.discarded),
                     grouped(self.heartbeats),
-                    grouped(self.sessions)
+                    grouped(self.sessions),
+                    grouped(self.skipped)
                 ),
             ),
             (
@@ -124,13 +135,16 @@ impl PacketsIn {
         let names = ["line A", "line B", "answers"];
         lines.extend(names.into_iter().zip(&self.lines).filter(|(_, line)| line.packets > 0).map(
             |(name, line)| {
+                let jumped = match name {
+                    "answers" => String::new(),
+                    _ => format!(", jumped over {}", grouped(line.skipped)),
+                };
                 let text = format!(
-                    "packets {}, messages {}, first with {}, late with {}, jumped over {}",
+                    "packets {}, messages {}, first with {}, late with {}{jumped}",
                     grouped(line.packets),
                     grouped(line.messages),
                     grouped(line.first),
                     grouped(line.duplicates),
-                    grouped(line.skipped)
                 );
                 (name, text)
             },

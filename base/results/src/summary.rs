@@ -447,7 +447,9 @@ impl Summary {
             );
             not_held.extend(held.iter().map(|(name, n)| (name.clone(), *n)));
         }
+        let input = engine.packets.as_ref().map_or("ring", |packets| packets.input.as_str());
         let settings = [
+            ("events_over", &input.to_owned()),
             ("strategy", &engine.strategy),
             ("stamps", &engine.stamps),
             ("policy", &feed.policy),

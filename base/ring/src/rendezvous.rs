@@ -199,6 +199,18 @@ impl RuntimeDir {
         }
     }
 
+    /// A way to see whether the one in this role lives, which goes on where the directory can no
+    /// longer be looked into, as after becoming another user. `None` where nobody has the role.
+    ///
+    /// # Errors
+    /// `BadName`, or a system call failed.
+    pub fn witness(&self, run: &str, role: Role) -> Result<Option<Witness>, MeetError> {
+        match self.run_dir(run)? {
+            Some(run_dir) => Ok(run_dir.look_at_lock(role.lock_name())?.map(Witness)),
+            None => Ok(None),
+        }
+    }
+
     fn run_dir(&self, run: &str) -> Result<Option<Dir>, MeetError> {
         check_name(run)?;
         self.dir.child(run, false)
@@ -275,6 +287,20 @@ impl Drop for Claim {
         }
         let _ = self.run_dir.remove_file(self.role.lock_name());
         let _ = self.dir.dir.remove_dir(&self.run);
+    }
+}
+
+/// The lock of a run's feed or engine, open to be looked at.
+#[derive(Debug)]
+pub struct Witness(LockFile);
+
+impl Witness {
+    /// Somebody holds it. Two system calls at most; no side effect.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn is_alive(&self) -> Result<bool, MeetError> {
+        self.0.is_locked()
     }
 }
 

@@ -20,6 +20,7 @@
 //! like a heartbeat. Captures whose session and sequence were zeroed exist: no number here is assumed
 //! to be above 0.
 
+mod ours; // names of our own feed's sessions
 mod segment; // IEX-TP's segments as packets
 pub mod stamps; // send stamps behind the messages
 

@@ -90,6 +90,13 @@ pub enum EngineError {
         /// Why.
         why: String,
     },
+    /// The feed sends the other way than events are awaited here.
+    OtherWay {
+        /// Packets were awaited.
+        by_packets: bool,
+    },
+    /// A folder that another user cannot have: one line with the cure.
+    Folder(String),
     /// A result folder or file.
     Out(OutError),
     /// Standard output.
@@ -132,11 +139,11 @@ impl EngineError {
             Self::Meet { source: MeetError::BadName(_), .. } => exit::USAGE,
             Self::Meet { source, .. } => denied(source.is_permission()),
             Self::Open(error) => match error {
-                OpenError::NoSuchInterface { .. } => exit::USAGE,
-                error => denied(error.is_permission()),
+                OpenError::Refused { .. } => exit::FAILURE,
+                _ => exit::ENVIRONMENT,
             },
-            Self::Rights(RightsError::NoSuchUser(_)) => exit::USAGE,
-            Self::Rights(_) | Self::Seccomp(_) => exit::ENVIRONMENT,
+            Self::Rights(RightsError::NoSuchUser(_)) | Self::OtherWay { .. } => exit::USAGE,
+            Self::Rights(_) | Self::Seccomp(_) | Self::Folder(_) => exit::ENVIRONMENT,
             Self::Segment { source: CreateError::Io { .. }, .. } => exit::ENVIRONMENT,
             Self::Segment { .. } => exit::USAGE,
             Self::Out(error) => denied(error.is_permission()),
@@ -174,6 +181,16 @@ impl fmt::Display for EngineError {
                  `feed-sim synth --name {run}`, or wait longer with --wait-feed"
             ),
             Self::Meet { run, source } => write!(f, "run {run}: {source}"),
+            Self::OtherWay { by_packets: true } => write!(
+                f,
+                "the feed publishes into the shared ring, and packets were awaited: start it with \
+                 --sink udp, or the engine without --input"
+            ),
+            Self::OtherWay { by_packets: false } => write!(
+                f,
+                "the feed sends packets, and the shared ring was awaited: start the engine with \
+                 --input udp, af-packet or af-xdp and --interface, or the feed without --sink"
+            ),
             Self::Open(error) => error.fmt(f),
             Self::Rights(error) => error.fmt(f),
             Self::Seccomp(error) => write!(
@@ -190,7 +207,7 @@ impl fmt::Display for EngineError {
             Self::Signal(2) => write!(f, "interrupted before anything was measured"),
             Self::Signal(_) => write!(f, "told to stop before anything was measured"),
             Self::Thread(name) => write!(f, "thread {name} ended without a result: a defect"),
-            Self::Tables(why) => write!(f, "{why}"),
+            Self::Tables(why) | Self::Folder(why) => write!(f, "{why}"),
         }
     }
 }

@@ -145,7 +145,8 @@ impl<S: PacketSource + Send + 'static> Events for PacketEvents<S> {
             ParkingMemory { slots: &mut self.parked, order: &mut self.order, free: &mut self.free };
         let memory = MoldMemory { parking, events: &mut self.events };
         let queues = (questions, answers);
-        let mold = MoldInput::new(source, AllStamps, queues, memory, self.terms, ring.epoch());
+        let (epoch, terms) = (ring.epoch(), self.terms.of_ours(ring.epoch()));
+        let mold = MoldInput::new(source, AllStamps, queues, memory, terms, epoch);
         let grace_ticks = clock.ticks_from_ns(GRACE_NS);
         let live = Live::new(mold.ok_or_else(defect)?, ring, position, grace_ticks);
         Ok(PacketInput::Live(live))

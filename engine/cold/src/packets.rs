@@ -13,8 +13,10 @@ use crate::error::EngineError;
 use ask::Asker;
 use ringbuf::{HeapCons, HeapProd};
 use std::net::SocketAddrV4;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use tickspin_host::af_packet::AfPacketSource;
+use tickspin_host::memory;
 use tickspin_host::packets::{Flow, OpenError};
 use tickspin_host::rights::{self, User};
 use tickspin_host::seccomp;
@@ -115,13 +117,53 @@ fn open_xdp(_: &Packets, _: &[Flow]) -> Result<(Opened, String), OpenError> {
 /// Whom to become, looked up before anything is opened.
 ///
 /// # Errors
-/// There is no such user.
+/// There is no such user, or this process may not become it.
 pub fn user(config: &Config) -> Result<Option<User>, EngineError> {
     let name = &config.packets.user;
     match name.is_empty() {
         true => Ok(None),
-        false => User::named(name).map(Some).map_err(EngineError::Rights),
+        false => User::named(name)
+            .and_then(|user| rights::may_become(user).map(|()| Some(user)))
+            .map_err(EngineError::Rights),
     }
+}
+
+/// Whether `user` can get at the folder and may have it: every folder above it lets them through, and it
+/// is empty or theirs.
+///
+/// # Errors
+/// The one that is in the way, with the command that mends it.
+pub fn may_have(user: Option<User>, folder: &Path) -> Result<(), EngineError> {
+    let Some(user) = user else { return Ok(()) };
+    let failed = |path: &Path, source| {
+        EngineError::Out(OutError::Io { doing: "look at", path: path.into(), source })
+    };
+    let whole = folder.canonicalize().map_err(|source| failed(folder, source))?;
+    for above in whole.ancestors().skip(1) {
+        let meta = above.metadata().map_err(|source| failed(above, source))?;
+        let bit = match (meta.uid() == user.uid, meta.gid() == user.gid) {
+            (true, _) => 0o100,
+            (false, true) => 0o010,
+            (false, false) => 0o001,
+        };
+        if meta.mode() & bit == 0 {
+            return Err(EngineError::Folder(format!(
+                "{}: user {} cannot get through it to the results; `chmod o+x` it, or give another -o",
+                above.display(),
+                user.uid
+            )));
+        }
+    }
+    let is_theirs = whole.metadata().is_ok_and(|meta| meta.uid() == user.uid);
+    let is_empty = std::fs::read_dir(&whole).is_ok_and(|mut entries| entries.next().is_none());
+    if is_theirs || is_empty {
+        return Ok(());
+    }
+    Err(EngineError::Folder(format!(
+        "{}: it is not empty and not user {}'s, who would get it; give a folder of its own by -o",
+        whole.display(),
+        user.uid
+    )))
 }
 
 /// After everything is open and met: starts the thread that asks for lost packets, where there is a
@@ -145,6 +187,11 @@ pub fn settle(
         std::os::unix::fs::chown(folder, Some(user.uid), Some(user.gid)).map_err(|source| {
             EngineError::Out(OutError::Io { doing: "give away", path: folder.into(), source })
         })?;
+    }
+    if config.memory.lock {
+        // What is mapped from here on would count against a limit that the privilege lifts.
+        memory::lock_present()
+            .map_err(|source| EngineError::Memory { what: "everything (--lock-memory)", source })?;
     }
     rights::give_up(user).map_err(EngineError::Rights)?;
     if user.is_some() {

@@ -81,6 +81,8 @@ pub fn part(facts: Facts<'_>, finished: &Finished, totals: &[Histogram]) -> Engi
     let Facts { config, plan, clock, clock_cost_ns, epoch, ending, asked, notes } = facts;
     let packets = finished.packets.as_ref();
     let (lost, jumped) = packets.map_or((0, 0), |counts| (counts.mold.lost, counts.jumped));
+    // Told as warm-up, since nobody sent them.
+    let own_gaps = if packets.is_some() { finished.stats.gaps } else { 0 };
     let Finished { usage, stats, book, orders, refused, book_hash, .. } = finished;
     let refused_by = refused_by(refused, &orders.unsent);
     let named = || STAGES.iter().map(|&name| name.to_owned()).zip(totals);
@@ -95,8 +97,8 @@ pub fn part(facts: Facts<'_>, finished: &Finished, totals: &[Histogram]) -> Engi
         stamps: config.run.stamps.name().to_owned(),
         clock: clock_part(clock, clock_cost_ns),
         // A gap of packets takes the numbers of all that is missing, and is no event of the feed's.
-        received: stats.received() - jumped - if packets.is_some() { stats.gaps } else { 0 },
-        warm_up: stats.received_warm_up,
+        received: stats.received() - jumped - own_gaps,
+        warm_up: stats.received_warm_up.saturating_sub(own_gaps),
         // By the ring nothing is lost unnoticed: a hole in its sequence ends the run as foreign.
         lost,
         overruns: 0,
@@ -148,10 +150,13 @@ fn packets_in(config: &Config, counts: &PacketCounts, asked: Option<AskCounts>) 
         lines: lines.into_iter().map(line).collect(),
         requests: mold.requests,
         asked: asked.map_or(0, |counts| counts.sent),
+        answers: asked.map_or(0, |counts| counts.answers),
+        answers_dropped: asked.map_or(0, |counts| counts.dropped),
         parked: mold.parked,
         discarded: mold.broken + mold.refused + mold.late + mold.unparked,
         heartbeats: mold.heartbeats,
         sessions: mold.sessions,
+        skipped: counts.skipped,
         source: SourceIn {
             received: health.received,
             foreign: health.foreign,
@@ -343,12 +348,13 @@ mod tests {
     fn what_packets_lost_is_lost_and_not_received() {
         let mut finished = finished();
         finished.stats.gaps = 2;
+        finished.stats.received_warm_up = 12;
         // Two gaps, of three messages and of four: the numbers jumped over two and over three.
         let mold = MoldCounts { passed: 1_001, lost: 7, ..MoldCounts::default() };
         let health = SourceHealth { received: 900, dropped: 1, ..SourceHealth::default() };
         finished.packets = Some(PacketCounts { mold, health, skipped: 0, jumped: 5 });
         let part = of(&finished);
-        assert_eq!((part.received, part.lost), (993, 7));
+        assert_eq!((part.received, part.warm_up, part.lost), (993, 10, 7));
         let packets = part.packets.unwrap();
         assert_eq!((packets.messages.lost, packets.source.dropped), (7, 1));
         assert_eq!(packets.lines.len(), 3);

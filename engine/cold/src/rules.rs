@@ -98,19 +98,34 @@ fn packets(config: &Config, layers: &Layers) -> Result<(), EngineError> {
         Err(EngineError::key(&*key, layers.origin(&key), rule))
     };
     if packets.input == InputName::Ring {
-        return match packets.interface.is_empty() {
-            true => Ok(()),
-            false => wrong(
-                "interface",
-                "only for packets: give --input udp, af-packet or af-xdp with it",
-            ),
-        };
+        // Whoever names them means packets; above all, nobody is to run on as root who said --user.
+        let default: Config = Layers::compiled_in().typed()?;
+        let default = &default.packets;
+        for (key, is_default) in [
+            ("interface", packets.interface == default.interface),
+            ("line_a", packets.line_a == default.line_a),
+            ("line_b", packets.line_b == default.line_b),
+            ("recovery", packets.recovery == default.recovery),
+            ("xdp_mode", packets.xdp_mode == default.xdp_mode),
+            ("user", packets.user == default.user),
+        ] {
+            if !is_default {
+                return wrong(
+                    key,
+                    "only for packets: give --input udp, af-packet or af-xdp with it",
+                );
+            }
+        }
+        return Ok(());
     }
     if packets.interface.is_empty() {
         return wrong("interface", "missing; packets come in by one, as --interface eth1");
     }
     if packets.line_a.0.is_none() {
         return wrong("line_a", "none; one line there must be, as 239.255.71.1:26400");
+    }
+    if packets.recovery.0.is_some_and(|at| at.ip().is_multicast() || at.port() == 0) {
+        return wrong("recovery", "a group or port 0; the address and port of one host would do");
     }
     if packets.input == InputName::AfXdp && !cfg!(feature = "xdp") {
         return wrong(

@@ -11,7 +11,7 @@
 
 use crate::args::Args;
 use crate::causes::{Causes, SPELLS};
-use crate::config::{Config, Stamps};
+use crate::config::{Config, InputName, Stamps};
 use crate::ending::{Ending, FEED_DIED};
 use crate::error::{EngineError, exit};
 use crate::events::{Events, PacketEvents, RingEvents};
@@ -100,6 +100,7 @@ fn run(args: &Args, config: Config, plan: Plan, out: &OutDir) -> Result<u8, Engi
     let (notices, mut heard) = HeapRb::<Notice>::new(NOTICES).split();
     let (spells, mut slow) = spells();
     let user = packets::user(&config)?;
+    packets::may_have(user, out.path())?;
     let (opened, got_packets) = packets::open(&config)?;
     notes.extend(got_packets);
     let Queues { hot: queues, cold: asking } = Queues::new();
@@ -124,17 +125,18 @@ fn run(args: &Args, config: Config, plan: Plan, out: &OutDir) -> Result<u8, Engi
     };
     let (links, watched) = meet(&config, &claim, ours)?;
     let epoch = watched.epoch;
+    let tallies = watched.tallies.clone();
+    let mut watch = Watch::new(&claim, watched);
+    let (asker, confined) = packets::settle(&config, user, out.path(), asking)?;
+    notes.extend(confined);
     let clock_part = report::clock_part(&clock, clock_cost_ns);
     let mut keep = Keep::begin(
         out.path(),
-        watched.tallies.clone(),
+        tallies,
         report::stages(config.run.stamps),
         config.interval(),
         &report::comments(&config, &plan, &clock_part, epoch),
     )?;
-    let mut watch = Watch::new(&claim, watched);
-    let (asker, confined) = packets::settle(&config, user, out.path(), asking)?;
-    notes.extend(confined);
     let mut journal = Journal::default();
     // From here on every ending writes files.
     down.send(links).map_err(|_| EngineError::Thread("tickspin-hot"))?;
@@ -165,6 +167,13 @@ fn run(args: &Args, config: Config, plan: Plan, out: &OutDir) -> Result<u8, Engi
     notes.extend(journal.notes());
     if finished.stats.notices_lost > 0 {
         notes.push(format!("{} notices found the queue full", finished.stats.notices_lost));
+    }
+    if let (Some(asked), Some(server)) = (asked, config.packets.recovery.0)
+        && asked.sent > 0
+        && asked.answers == 0
+    {
+        notes
+            .push(format!("{} requests for lost packets, and {server} never answered", asked.sent));
     }
     let facts = Facts {
         config: &config,
@@ -268,7 +277,7 @@ where
     C: Producer<Item = Spell> + Send + 'static,
 {
     let packets = &baggage.config.packets;
-    let terms = MoldTerms::of(&baggage.clock, Join::At(1), packets.recovery.0.is_some()).of_ours();
+    let terms = MoldTerms::of(&baggage.clock, Join::At(1), packets.recovery.0.is_some());
     let parked = packets.parked;
     match opened {
         Opened::Ring => carry(baggage, RingEvents),
@@ -300,7 +309,7 @@ fn meet(config: &Config, claim: &Claim, ours: Ours) -> Result<(Links, Watched), 
         MeetError::Stopped => EngineError::Signal(process::stop_signal()),
         source => EngineError::Meet { run: config.run.name.clone(), source },
     })?;
-    ours.join(received)
+    ours.join(received, config.packets.input != InputName::Ring)
 }
 
 /// Until the loop is over: at most ten wakes a second. `listen` hears at each what the pinned thread

@@ -24,6 +24,8 @@ use tickspin_ring::{
 
 /// Label of the ring from the feed.
 const EVENTS: &str = "events";
+/// The same where the events come as packets: its slots stay empty.
+const PACKETS: &str = "packets";
 /// Label of the ring to the exchange end.
 const REQUESTS: &str = "requests";
 /// Label of the ring back.
@@ -114,9 +116,20 @@ impl Ours {
     ///
     /// # Errors
     /// A segment is missing, or was refused by name.
-    pub fn join(self, received: Vec<Received>) -> Result<(Links, Watched), EngineError> {
+    pub fn join(
+        self,
+        received: Vec<Received>,
+        by_packets: bool,
+    ) -> Result<(Links, Watched), EngineError> {
         let mut received = received;
-        let events = take(&mut received, SegmentKind::Ring, EVENTS)?;
+        let (label, other) = if by_packets { (PACKETS, EVENTS) } else { (EVENTS, PACKETS) };
+        let has = |label: &str| {
+            received.iter().any(|one| one.kind == SegmentKind::Ring && one.label == label)
+        };
+        if !has(label) && has(other) {
+            return Err(EngineError::OtherWay { by_packets });
+        }
+        let events = take(&mut received, SegmentKind::Ring, label)?;
         let watched = duplicate(&events).map_err(|error| foreign_io(EVENTS, &error))?;
         let named =
             |segment: &'static str| move |why: AttachError| EngineError::foreign(segment, &why);

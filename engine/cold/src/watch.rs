@@ -6,7 +6,7 @@
 //! A feed that holds its lock and does nothing is stalled, not dead: it is never taken over.
 
 use crate::segments::Watched;
-use tickspin_ring::rendezvous::{Claim, Role, RuntimeDir};
+use tickspin_ring::rendezvous::{Claim, Role, Witness};
 use tickspin_ring::{PeerRing, State};
 
 /// What a look at the feed shows.
@@ -22,8 +22,7 @@ pub enum Feed {
 
 /// Watches one feed.
 pub struct Watch {
-    dir: RuntimeDir,
-    run: String,
+    feed: Option<Witness>,
     events: PeerRing,
     free_looks: u32,
 }
@@ -33,16 +32,17 @@ impl Watch {
     #[must_use]
     pub fn new(claim: &Claim, watched: Watched) -> Watch {
         Watch {
-            dir: claim.dir().clone(),
-            run: claim.run().to_owned(),
+            // Kept open: once this process is another user it cannot look into the directory.
+            feed: claim.dir().witness(claim.run(), Role::Feed).ok().flatten(),
             events: watched.events,
             free_looks: 0,
         }
     }
 
-    /// One look: two small system calls.
+    /// One look: one small system call.
     pub fn look(&mut self) -> Feed {
-        let is_free = matches!(self.dir.owner(&self.run, Role::Feed), Ok(None));
+        // Without a lock to look at it has left already, or its state says so.
+        let is_free = self.feed.as_ref().is_none_or(|feed| matches!(feed.is_alive(), Ok(false)));
         // After the lock: a feed that halts and leaves between the two looks has halted.
         let state = self.events.live().state;
         if matches!(state, Some(State::Halt | State::Fail)) {

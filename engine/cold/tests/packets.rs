@@ -25,7 +25,6 @@ use tickspin_wire::moldudp64::stamps::{MessageStamp, write_stamps};
 use tickspin_wire::moldudp64::{PacketWriter, Request, Session, end_of_session, heartbeat};
 use tickspin_wire::normalize::itch_event;
 
-const SESSION: Session = Session(*b"TESTDAY001");
 const WARM_UP: u64 = 100;
 
 /// Orders that enter and leave, and some of them stay.
@@ -49,10 +48,10 @@ fn message(number: u64) -> Vec<u8> {
     bytes[..len].to_vec()
 }
 
-/// Messages `first` and, where it exists, nothing more: one packet, stamped now.
-fn packet(first: u64) -> Vec<u8> {
+/// One message in a packet, stamped now.
+fn packet(session: Session, first: u64) -> Vec<u8> {
     let mut out = [0; 1_472];
-    let mut writer = PacketWriter::new(&mut out, SESSION, first).unwrap();
+    let mut writer = PacketWriter::new(&mut out, session, first).unwrap();
     assert!(writer.push(&message(first)));
     let len = writer.finish();
     let stamp = MessageStamp { lag_ticks: 0, is_warm_up: first <= WARM_UP };
@@ -115,7 +114,6 @@ impl Server {
             while !told.load(Ordering::Relaxed) {
                 let Ok((len, from)) = socket.recv_from(&mut buffer) else { continue };
                 let request = Request::decode(&buffer[..len]).unwrap();
-                assert_eq!(request.session, SESSION);
                 for number in request.first..request.first + u64::from(request.count) {
                     if let Some(packet) = sent.lock().unwrap().get(&number) {
                         socket.send_to(packet, from).unwrap();
@@ -134,12 +132,18 @@ impl Server {
     }
 }
 
+/// The first session of this feed.
+fn session(feed: &Feed) -> Session {
+    Session::of_run(feed.epoch, 1)
+}
+
 /// The end of the session, until the engine has halted its requests.
 fn end(mut feed: Feed, lines: &Lines, next: u64) -> usize {
+    let session = session(&feed);
     feed.events.pass(1).unwrap();
     let begun = Instant::now();
     while feed.requests.ended().is_none() {
-        lines.both(&end_of_session(SESSION, next));
+        lines.both(&end_of_session(session, next));
         thread::sleep(Duration::from_millis(2));
         feed.answer();
         assert!(begun.elapsed() < PATIENCE, "the engine never halted its requests");
@@ -166,15 +170,16 @@ fn what_each_line_loses_the_other_brings_and_the_rest_is_asked_for_in_step() {
     let (place, lines) = (Place::new(), Lines::new());
     let sent = Arc::new(Mutex::new(BTreeMap::new()));
     let server = Server::start(Arc::clone(&sent));
-    let waiting = Waiting::new(&place, Policy::Lockstep);
+    let waiting = Waiting::by_packets(&place, Policy::Lockstep);
     let flags = lines.flags(Some(server.address));
     let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
     let fixed = ["--strategy", "probe", "--json"];
     let engine = start(&mut place.engine(&[&fixed[..], &flags].concat()));
     let mut feed = waiting.meet();
-    lines.both(&heartbeat(SESSION, 1));
+    let session = session(&feed);
+    lines.both(&heartbeat(session, 1));
     for number in 1..=COUNT {
-        let packet = packet(number);
+        let packet = packet(session, number);
         sent.lock().unwrap().insert(number, packet.clone());
         if number % 3 != 0 {
             lines.send(0, &packet);
@@ -187,7 +192,7 @@ fn what_each_line_loses_the_other_brings_and_the_rest_is_asked_for_in_step() {
         while feed.events.consumer_position() < number {
             // A packet that both lines lost at the tail shows by what is said behind it.
             if begun.elapsed() > Duration::from_millis(2) {
-                lines.both(&heartbeat(SESSION, number + 1));
+                lines.both(&heartbeat(session, number + 1));
                 thread::sleep(Duration::from_millis(1));
             }
             assert!(begun.elapsed() < PATIENCE, "event {number} was never finished");
@@ -222,7 +227,7 @@ fn what_each_line_loses_the_other_brings_and_the_rest_is_asked_for_in_step() {
 fn what_nobody_brings_is_a_gap_and_the_account_holds() {
     const COUNT: u64 = 600;
     let (place, lines) = (Place::new(), Lines::new());
-    let waiting = Waiting::new(&place, Policy::Wait);
+    let waiting = Waiting::by_packets(&place, Policy::Wait);
     let flags = lines.flags(None);
     let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
     let fixed = ["--strategy", "probe", "--json"];
@@ -232,7 +237,7 @@ fn what_nobody_brings_is_a_gap_and_the_account_holds() {
     for number in 1..=COUNT {
         feed.events.pass(1).unwrap();
         if !is_lost(number) {
-            lines.both(&packet(number));
+            lines.both(&packet(session(&feed), number));
         }
         feed.answer();
         thread::sleep(Duration::from_micros(50));
@@ -254,22 +259,62 @@ fn what_nobody_brings_is_a_gap_and_the_account_holds() {
 #[test]
 fn a_feed_that_leaves_without_a_word_ends_the_run() {
     let (place, lines) = (Place::new(), Lines::new());
-    let waiting = Waiting::new(&place, Policy::Wait);
+    let waiting = Waiting::by_packets(&place, Policy::Wait);
     let flags = lines.flags(None);
     let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
     let engine = start(&mut place.engine(&flags));
     let mut feed = waiting.meet();
     for number in 1..=50 {
         feed.events.pass(1).unwrap();
-        lines.both(&packet(number));
+        lines.both(&packet(session(&feed), number));
     }
     feed.events.halt();
+    // For longer than the grace after the end that it said: packets are still on their way.
+    for number in 51..=60 {
+        feed.events.pass(1).unwrap();
+        thread::sleep(Duration::from_millis(20));
+        lines.both(&packet(session(&feed), number));
+    }
     let finished = finish(engine);
     assert_eq!(finished.code, 1, "{finished:?}");
     let json = place.json();
     assert_eq!(json["ended"], "feed left without an end of stream");
-    assert_eq!(json["received"], 50, "what was on its way was taken first");
+    assert_eq!(json["received"], 60, "what was on its way was taken first");
     drop(feed);
+}
+
+#[test]
+fn another_user_notices_a_dead_feed_and_locked_memory_outlives_the_privilege() {
+    if !is_root() {
+        eprintln!("SKIPPED: only root can become another user");
+        return;
+    }
+    let (place, lines) = (Place::new(), Lines::new());
+    let server = Server::start(Arc::default());
+    let flags = lines.flags(Some(server.address));
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    std::fs::set_permissions(place.temp.path(), Permissions::from_mode(0o711)).unwrap();
+    let waiting = Waiting::by_packets(&place, Policy::Wait);
+    let fixed = ["--user", "nobody", "--lock-memory"];
+    let engine = start(&mut place.engine(&[&fixed[..], &flags].concat()));
+    let mut feed = waiting.meet();
+    for number in 1..=50 {
+        feed.events.pass(1).unwrap();
+        lines.both(&packet(session(&feed), number));
+    }
+    let begun = Instant::now();
+    while feed.events.consumer_position() < 50 {
+        feed.answer();
+        assert!(begun.elapsed() < PATIENCE);
+    }
+    feed.die();
+    let finished = finish(engine);
+    assert_eq!(finished.code, 1, "{finished:?}");
+    assert_eq!(
+        (&place.json()["ended"], &place.json()["received"]),
+        (&"feed died".into(), &50.into())
+    );
+    server.finish();
 }
 
 #[test]
@@ -281,18 +326,23 @@ fn root_becomes_who_is_named_and_leaves_all_files_to_them() {
     let (place, lines) = (Place::new(), Lines::new());
     let flags = lines.flags(None);
     let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
-    // Where that user may not even look, the run is refused before anything is taken.
-    let mut waiting = Waiting::new(&place, Policy::Wait);
-    let engine = start(&mut place.engine(&[&["--user", "nobody"][..], &flags].concat()));
-    assert!(matches!(waiting.serve(), Served::Attached(_)));
-    let finished = finish(engine);
-    assert_eq!(finished.code, 4, "{finished:?}");
-    assert!(finished.stderr.contains("write as that user"), "{}", finished.stderr);
-    drop(waiting);
-
+    // Where that user may not even look, or would get what is not theirs, the run is refused.
+    let refused = |words: &str| {
+        let engine = start(&mut place.engine(&[&["--user", "nobody"][..], &flags].concat()));
+        let finished = finish(engine);
+        assert_eq!(finished.code, 4, "{finished:?}");
+        assert!(finished.stderr.contains(words), "{}", finished.stderr);
+    };
+    refused("cannot get through it");
+    assert!(!place.out().exists(), "nothing is left behind");
     std::fs::set_permissions(place.temp.path(), Permissions::from_mode(0o711)).unwrap();
-    let waiting = Waiting::new(&place, Policy::Wait);
-    let engine = start(&mut place.engine(&[&["--force", "--user", "nobody"][..], &flags].concat()));
+    std::fs::create_dir(place.out()).unwrap();
+    std::fs::write(place.out().join("theirs"), "").unwrap();
+    refused("not empty");
+    std::fs::remove_dir_all(place.out()).unwrap();
+
+    let waiting = Waiting::by_packets(&place, Policy::Wait);
+    let engine = start(&mut place.engine(&[&["--user", "nobody"][..], &flags].concat()));
     let mut feed = waiting.meet();
     let status = std::fs::read_to_string(format!("/proc/{}/status", engine.pid())).unwrap();
     let of = |key: &str| {
@@ -308,7 +358,7 @@ fn root_becomes_who_is_named_and_leaves_all_files_to_them() {
     assert!(of_hot.contains("CapEff:\t0000000000000000"), "{of_hot}");
     for number in 1..=50 {
         feed.events.pass(1).unwrap();
-        lines.both(&packet(number));
+        lines.both(&packet(session(&feed), number));
     }
     end(feed, &lines, 51);
     let finished = finish(engine);
@@ -319,15 +369,37 @@ fn root_becomes_who_is_named_and_leaves_all_files_to_them() {
 }
 
 #[test]
+fn an_engine_that_waits_for_the_other_way_says_so() {
+    let (place, lines) = (Place::new(), Lines::new());
+    let flags = lines.flags(None);
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    for (by_packets, arguments, words) in
+        [(false, &flags[..], "start it with --sink udp"), (true, &[], "--input udp")]
+    {
+        let make = if by_packets { Waiting::by_packets } else { Waiting::new };
+        let mut waiting = make(&place, Policy::Wait);
+        let engine = start(&mut place.engine(arguments));
+        assert!(matches!(waiting.serve(), Served::Attached(_)));
+        let finished = finish(engine);
+        assert_eq!(finished.code, 2, "{finished:?}");
+        assert!(finished.stderr.contains(words), "{}", finished.stderr);
+    }
+}
+
+#[test]
 fn what_cannot_be_opened_is_one_line_with_the_cure() {
     let place = Place::new();
     for (arguments, code, words) in [
         (&["--input", "udp"][..], 2, "packets.interface"),
         (&["--interface", "lo"], 2, "--input udp"),
-        (&["--input", "udp", "--interface", "no-such0"], 2, "there is no interface no-such0"),
+        (&["--input", "udp", "--interface", "no-such0"], 4, "there is no interface no-such0"),
         (&["--input", "udp", "--interface", "lo", "--line-a", "x"], 2, "ADDRESS:PORT"),
         (&["--input", "udp", "--interface", "lo", "--line-a", "none"], 2, "one line"),
         (&["--input", "udp", "--interface", "lo", "--user", "no such"], 2, "getent passwd"),
+        (&["--input", "udp", "--interface", "lo", "--user", "root"], 4, "only root can become"),
+        (&["--user", "nobody"], 2, "only for packets"),
+        (&["--recovery", "127.0.0.1:4"], 2, "only for packets"),
+        (&["--input", "udp", "--interface", "lo", "--recovery", "239.1.1.1:4"], 2, "one host"),
     ] {
         let finished = finish(start(&mut place.engine(arguments)));
         assert_eq!(finished.code, code, "{arguments:?}: {finished:?}");

@@ -17,7 +17,7 @@ const TWO: Session = Session(*b"SESSION002");
 const TERMS: MoldTerms = MoldTerms {
     join: Join::At(1),
     asks: true,
-    is_ours: false,
+    ours: None,
     wait_ticks: 200,
     retry_ticks: 1_000,
     give_up_ticks: 100_000,
@@ -154,6 +154,92 @@ fn packets_that_overlap_give_what_is_new_in_them() {
 }
 
 #[test]
+fn a_long_hole_takes_as_many_requests_as_answers_and_no_more() {
+    with_rig(8, TERMS, |rig| {
+        rig.bring(Line::A, &packet(ONE, 1, 1), 0);
+        rig.bring(Line::A, &packet(ONE, 2_001, 1), 1_000);
+        let (mut now, mut requests) = (1_000, 0);
+        while rig.arbiter.is_waiting() {
+            now += 100;
+            rig.attend(now);
+            let Some(request) = rig.asked.try_pop() else { continue };
+            requests += 1;
+            // 64 packets of a message each, one after the other, as our server answers.
+            for number in request.first..(request.first + 64).min(2_001) {
+                now += 10;
+                rig.bring(Line::Recovery, &packet(ONE, number, 1), now);
+                rig.attend(now);
+                assert!(rig.asked.try_pop().is_none(), "the answer is not over");
+            }
+            rig.said();
+        }
+        assert_eq!(requests, 2_000_u64.div_ceil(64));
+        assert_eq!(rig.arbiter.counts().lost, 0);
+        rig.adds_up();
+    });
+}
+
+#[test]
+fn holes_behind_the_first_are_asked_for_with_it_and_not_twice() {
+    with_rig(16, TERMS, |rig| {
+        rig.bring(Line::A, &packet(ONE, 1, 1), 0);
+        for (first, now) in [(3, 100), (5, 110), (7, 120), (9, 290)] {
+            rig.bring(Line::A, &packet(ONE, first, 1), now);
+        }
+        rig.attend(320);
+        // The hole before 9 is too young: the other line may still bring it.
+        for first in [2, 4, 6] {
+            assert_eq!(rig.asked.try_pop(), Some(Request { session: ONE, first, count: 1 }));
+        }
+        assert!(rig.asked.try_pop().is_none());
+        // The first answer comes; the next holes wait for theirs.
+        rig.bring(Line::Recovery, &packet(ONE, 2, 1), 400);
+        rig.attend(700);
+        assert!(rig.asked.try_pop().is_none());
+        rig.bring(Line::Recovery, &packet(ONE, 4, 1), 710);
+        // The third one's answer is lost: asked for again when its time is over, and 8 with it.
+        rig.attend(1_319);
+        assert!(rig.asked.try_pop().is_none());
+        rig.attend(1_320);
+        for first in [6, 8] {
+            assert_eq!(rig.asked.try_pop(), Some(Request { session: ONE, first, count: 1 }));
+        }
+        rig.bring(Line::Recovery, &packet(ONE, 6, 1), 1_400);
+        rig.bring(Line::Recovery, &packet(ONE, 8, 1), 1_410);
+        assert_eq!(rig.numbers(), (1..=9).collect::<Vec<_>>());
+        rig.adds_up();
+    });
+}
+
+#[test]
+fn a_feed_of_ours_is_followed_by_the_names_of_its_sessions() {
+    let (first, second) = (Session::of_run(7, 1), Session::of_run(7, 2));
+    with_rig(8, TERMS.of_ours(7), |rig| {
+        rig.bring(Line::A, &packet(first, 1, 2), 0);
+        rig.said();
+        // Another run on the same groups, and whoever else is there.
+        for other in [Session::of_run(8, 2), ONE] {
+            rig.bring(Line::A, &heartbeat(other, 900), 10);
+            rig.bring(Line::B, &packet(other, 1, 5), 20);
+        }
+        assert!(rig.said().is_empty());
+        assert_eq!(rig.arbiter.counts().refused, 4);
+        // What was lost of a session is told before the next one, so that each number has its place.
+        rig.bring(Line::A, &packet(first, 5, 2), 30);
+        rig.bring(Line::A, &packet(second, 1, 1), 40);
+        let said = rig.said();
+        assert_eq!(said[0], Said::Gap(3, 4), "{said:?}");
+        assert_eq!(said.len(), 3, "the gap, the session, its message: {said:?}");
+        // The old one is over, however late its packets are.
+        rig.bring(Line::B, &packet(first, 3, 2), 50);
+        rig.bring(Line::B, &packet(second, 2, 1), 60);
+        assert_eq!(rig.said().len(), 1);
+        assert_eq!((rig.arbiter.counts().late, rig.arbiter.counts().sessions), (1, 2));
+        rig.adds_up();
+    });
+}
+
+#[test]
 fn a_hole_waits_for_the_other_line_then_is_asked_for_then_given_up() {
     with_rig(8, TERMS, |rig| {
         rig.bring(Line::A, &packet(ONE, 1, 2), 0);
@@ -168,9 +254,11 @@ fn a_hole_waits_for_the_other_line_then_is_asked_for_then_given_up() {
             rig.attend(now);
             assert_eq!(rig.asked.try_pop(), Some(Request { session: ONE, first: 3, count: 2 }));
         }
-        // An answer with a part: the rest is asked for at once.
+        // An answer with a part: the rest is asked for when no more of it comes.
         rig.bring(Line::Recovery, &packet(ONE, 3, 1), 3_300);
-        rig.attend(3_301);
+        rig.attend(3_499);
+        assert!(rig.asked.try_pop().is_none());
+        rig.attend(3_500);
         assert_eq!(rig.asked.try_pop(), Some(Request { session: ONE, first: 4, count: 1 }));
         rig.attend(100_999);
         assert_eq!(rig.numbers(), [1, 2, 3]);

@@ -94,23 +94,22 @@ pub struct PacketsSink<P> {
 }
 
 impl<P: PacketSink> PacketsSink<P> {
-    /// Over a ring that is not running yet; `name` is the run's.
+    /// Over a ring that is not running yet.
     #[must_use]
     pub fn new(
         ring: Producer,
         lines: Lines<P>,
         resend: Option<Resend>,
         terms: Terms,
-        name: &str,
     ) -> PacketsSink<P> {
         let window = terms.window.min(ring.slots().into());
         PacketsSink {
+            words: Words::new(ring.epoch(), terms.nudge_ticks),
             ring,
             lines,
             resend,
             terms: Terms { window, ..terms },
             draft: Box::default(),
-            words: Words::new(name, terms.nudge_ticks),
             stand: Stand::Plain,
             seq: 0,
             position: 0,

@@ -155,6 +155,11 @@ pub struct Listener {
 }
 
 impl Listener {
+    /// The run's random number, which its sessions are named by.
+    pub fn epoch(&self) -> u64 {
+        self.events.peer().epoch()
+    }
+
     /// Starts the feed and meets it.
     pub fn meet(place: &Place, feed: &mut Command) -> Listener {
         let open = |interface: &str| UdpSource::open(interface, &place.lines, 4 << 20);
@@ -182,7 +187,7 @@ impl Listener {
             theirs.swap_remove(at.unwrap())
         };
         let mut ring = |label| PeerRing::attach(find(SegmentKind::Ring, label)).unwrap();
-        let (events_ring, reports_ring) = (ring("events"), ring("reports"));
+        let (events_ring, reports_ring) = (ring("packets"), ring("reports"));
         let position = PeerPosition::attach(find(SegmentKind::Position, "requests")).unwrap();
         let asking = place.far(|_| UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))).unwrap();
         asking.set_nonblocking(true).unwrap();

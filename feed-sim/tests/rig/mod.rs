@@ -112,7 +112,8 @@ impl Rig {
         };
         let ring = |label| PeerRing::attach(find(SegmentKind::Ring, label)).unwrap();
         let publish_every = if config.is_lockstep { u32::MAX } else { 1 };
-        let events = Consumer::new(ring("events"), events, publish_every);
+        let label = if config.packets.is_some() { "packets" } else { "events" };
+        let events = Consumer::new(ring(label), events, publish_every);
         let reports = Consumer::new(ring("reports"), reports, 1);
         let position = PeerPosition::attach(find(SegmentKind::Position, "requests")).unwrap();
         let mut requests = Producer::new(requests, position);
@@ -125,7 +126,7 @@ impl Rig {
         let control = Arc::new(Control::default());
         let room = Room::of(config.ahead.unwrap_or(1 << 16) as usize);
         let ahead = prepare(config, room, source, &clock, &control).unwrap();
-        let opened = Opened::open(config, &clock, &control).unwrap();
+        let opened = Opened::open(config, epoch, &clock, &control).unwrap();
         let spinner = Spinner {
             sink: (),
             exchange: Exchange::new(session, links.requests, links.reports, config.is_lockstep),

@@ -2,29 +2,33 @@
 //! answers in another.
 //!
 //! It sleeps a millisecond at a time, since the pinned thread cannot wake it without a system call: a
-//! hole is open for so much longer, and a core of cold threads is woken a thousand times a second.
+//! hole is open for so much longer, and a core of cold threads is woken a thousand times a second. For
+//! some milliseconds after a request it looks for answers more often.
 //! Where no server is named there is no such thread.
 
 use super::{Answers, Questions};
 use crate::error::EngineError;
 use ringbuf::traits::{Consumer, Producer, Split};
 use ringbuf::{HeapCons, HeapProd, HeapRb};
-use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tickspin_hot::input::mold::Reply;
 use tickspin_wire::moldudp64::Request;
 
 /// Requests that wait to be sent.
 const QUESTIONS: usize = 256;
-/// Answers that wait to be taken: a request for the most messages is answered by some 2,000 packets, of
-/// which those that find no place are asked for again.
+/// Answers that wait to be taken: more than our own server sends for a request. Those that find no place are
+/// asked for again.
 const ANSWERS: usize = 1_024;
-/// How long the thread waits for an answer before it looks for questions.
+/// Between two looks at the queue of requests.
 const NAP: Duration = Duration::from_millis(1);
+/// Between two looks at the socket while answers are due.
+const SHORT_NAP: Duration = Duration::from_micros(100);
+/// How long after a request they are.
+const ANSWERED_WITHIN: Duration = Duration::from_millis(5);
 /// The longest datagram that is of use, and a byte more, so that a longer one is known.
 const BUFFER_BYTES: usize = 2_048;
 
@@ -87,7 +91,7 @@ impl Asker {
         let failed = |source| EngineError::Ask { server, source };
         let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).map_err(failed)?;
         socket.connect(server).map_err(failed)?;
-        socket.set_read_timeout(Some(NAP)).map_err(failed)?;
+        socket.set_nonblocking(true).map_err(failed)?;
         let is_over = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&is_over);
         let handle = thread::Builder::new()
@@ -115,25 +119,25 @@ fn work(
 ) -> AskCounts {
     let mut counts = AskCounts::default();
     let mut buffer = [0; BUFFER_BYTES];
+    let mut asked_at: Option<Instant> = None;
     while !is_over.load(Ordering::Relaxed) {
         while let Some(request) = asked.try_pop() {
+            asked_at = Some(Instant::now());
             match socket.send(&request.encode()) {
                 Ok(_) => counts.sent += 1,
                 Err(_) => counts.refused += 1,
             }
         }
-        match socket.recv(&mut buffer) {
-            Ok(len) => {
-                counts.answers += 1;
-                let reply = Reply::of(buffer.get(..len).unwrap_or_default());
-                let is_taken = reply.is_some_and(|reply| answered.try_push(reply).is_ok());
-                counts.dropped += u64::from(!is_taken);
-            }
-            // Nobody listens at the server's port: the next request may find it there.
-            Err(error) if error.kind() == ErrorKind::ConnectionRefused => thread::sleep(NAP),
-            // The nap is over.
-            Err(_) => {}
+        // An error is "nothing there", or that nobody listens at the server's port: asked again, somebody
+        // may.
+        while let Ok(len) = socket.recv(&mut buffer) {
+            counts.answers += 1;
+            let reply = Reply::of(buffer.get(..len).unwrap_or_default());
+            let is_taken = reply.is_some_and(|reply| answered.try_push(reply).is_ok());
+            counts.dropped += u64::from(!is_taken);
         }
+        let is_due = asked_at.is_some_and(|at| at.elapsed() < ANSWERED_WITHIN);
+        thread::sleep(if is_due { SHORT_NAP } else { NAP });
     }
     counts
 }

@@ -117,10 +117,19 @@ impl Waiting {
     }
 
     pub fn of_build(place: &Place, policy: Policy, build: &str) -> Waiting {
+        Waiting::with_ring(place, "events", policy, build)
+    }
+
+    /// A feed that sends packets.
+    pub fn by_packets(place: &Place, policy: Policy) -> Waiting {
+        Waiting::with_ring(place, "packets", policy, &build_id())
+    }
+
+    fn with_ring(place: &Place, label: &str, policy: Policy, build: &str) -> Waiting {
         let claim = place.runtime().claim("t", Role::Feed).unwrap();
         let listener = Listener::bind(&claim, build).unwrap();
         let requests = PositionSegment::create("requests", random_epoch()).unwrap();
-        let events = ring("events", policy);
+        let events = ring(label, policy);
         Waiting { claim, listener, events, requests, reports: ring("reports", Policy::Wait) }
     }
 

@@ -12,7 +12,7 @@
 //! begins, with a `Clear` before it where it takes the place of another; `Gap` where messages are lost;
 //! `End` with the end of the session.
 //! An event's `sent_ticks` is when its datagram was taken from the source, for a venue's datagram does
-//! not say when it left; our own feed's does ([`MoldTerms::is_ours`]).
+//! not say when it left; our own feed's does ([`MoldTerms::ours`]).
 //!
 //! Cost: ~10 ns a message above the source's. Memory: borrowed from cold, [`MoldMemory`].
 //! When it is the wrong choice: several sessions that stand beside each other on one line.
@@ -139,7 +139,7 @@ where
             requests,
             replies,
             arbiter: Arbiter::new(memory.parking, terms),
-            queue: EventQueue::new(memory.events, terms.is_ours, venue),
+            queue: EventQueue::new(memory.events, terms.ours.is_some(), venue),
             epoch,
             seq: 0,
         })

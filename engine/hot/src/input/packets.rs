@@ -34,8 +34,8 @@ pub struct Live<'m, S, T, Q, R> {
     jumped: u64,
     /// After the feed said that it ended, packets may still be on their way for so long, ticks.
     grace_ticks: u64,
-    /// When that is over.
-    ends_at: Option<u64>,
+    /// When that is over, and what had come when it began.
+    ends_at: Option<(u64, u64)>,
     is_lockstep: bool,
 }
 
@@ -119,7 +119,13 @@ where
             return None;
         }
         let now = self.mold.now();
-        let ends_at = *self.ends_at.get_or_insert(now.saturating_add(self.grace_ticks));
+        let came = self.mold.counts().packets();
+        let until = now.saturating_add(self.grace_ticks);
+        let (ends_at, before) = *self.ends_at.get_or_insert((until, came));
+        if came != before {
+            self.ends_at = Some((until, came));
+            return None;
+        }
         let end = if state == State::Fail { PeerEnd::Failed } else { PeerEnd::Halted };
         (now >= ends_at).then_some(end)
     }

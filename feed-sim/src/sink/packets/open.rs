@@ -4,7 +4,6 @@
 use super::lines::Lines;
 use super::resend::Resend;
 use super::stand::first_unsayable;
-use super::words::session_name;
 use super::{PacketsSink, Terms};
 use crate::ahead::Ahead;
 use crate::args::SinkName;
@@ -18,6 +17,7 @@ use tickspin_host::packets::{OpenError, PacketSink};
 use tickspin_host::udp::UdpSender;
 use tickspin_ring::Producer;
 use tickspin_wire::event::Kind;
+use tickspin_wire::moldudp64::Session;
 
 /// From a packet to the first heartbeat behind it: ten times what an idle engine needs for it.
 const NUDGE_NS: u64 = 2_000_000;
@@ -36,14 +36,13 @@ pub struct Parts<P> {
     lines: Lines<P>,
     resend: Option<Resend>,
     terms: Terms,
-    name: String,
 }
 
 impl<P: PacketSink> Parts<P> {
     /// The sink, now that the engine is there.
     #[must_use]
     pub fn sink(self, ring: Producer) -> PacketsSink<P> {
-        PacketsSink::new(ring, self.lines, self.resend, self.terms, &self.name)
+        PacketsSink::new(ring, self.lines, self.resend, self.terms)
     }
 }
 
@@ -59,12 +58,14 @@ pub enum Opened {
 }
 
 impl Opened {
-    /// Opens what the configuration asks for. The server's thread runs on the cores of the caller.
+    /// Opens what the configuration asks for; `epoch` is the run's. The server's thread runs on the
+    /// cores of the caller.
     ///
     /// # Errors
     /// The interface is not there or not fit, a privilege is missing, an address is taken.
     pub fn open(
         config: &Config,
+        epoch: u64,
         clock: &Clock,
         control: &Arc<Control>,
     ) -> Result<Opened, SimError> {
@@ -82,9 +83,9 @@ impl Opened {
                 // Receivers behind the loopback interface are on this host.
                 let is_looped = packets.interface == "lo";
                 let sender = UdpSender::open(&packets.interface, &packets.flows(), is_looped)?;
-                Ok(Opened::Udp(Box::new(parts(sender, packets, config, clock, control)?)))
+                Ok(Opened::Udp(Box::new(parts(sender, packets, epoch, clock, control)?)))
             }
-            SinkName::Xdp => xdp(packets, config, clock, control),
+            SinkName::Xdp => xdp(packets, epoch, clock, control),
         }
     }
 }
@@ -92,7 +93,7 @@ impl Opened {
 #[cfg(feature = "xdp")]
 fn xdp(
     packets: &PacketsConfig,
-    config: &Config,
+    epoch: u64,
     clock: &Clock,
     control: &Arc<Control>,
 ) -> Result<Opened, SimError> {
@@ -107,13 +108,13 @@ fn xdp(
         host: None,
         zero_copy: ZeroCopy::Auto,
     })?;
-    Ok(Opened::Xdp(Box::new(parts(sender, packets, config, clock, control)?)))
+    Ok(Opened::Xdp(Box::new(parts(sender, packets, epoch, clock, control)?)))
 }
 
 #[cfg(not(feature = "xdp"))]
 fn xdp(
     packets: &PacketsConfig,
-    _config: &Config,
+    _epoch: u64,
     _clock: &Clock,
     _control: &Arc<Control>,
 ) -> Result<Opened, SimError> {
@@ -124,14 +125,13 @@ fn xdp(
 fn parts<P: PacketSink>(
     sender: P,
     packets: &PacketsConfig,
-    config: &Config,
+    epoch: u64,
     clock: &Clock,
     control: &Arc<Control>,
 ) -> Result<Parts<P>, SimError> {
-    let run: Arc<str> = config.name.as_str().into();
     let resend = match packets.recovery {
         Some(address) => {
-            let name = move |count| session_name(&run, count);
+            let name = move |count| Session::of_run(epoch, count);
             Some(Resend::start(address, packets.resend, name, control)?)
         }
         None => None,
@@ -140,7 +140,6 @@ fn parts<P: PacketSink>(
         lines: Lines::new(sender, &packets.lines, packets.seed),
         resend,
         terms: terms(packets, clock),
-        name: config.name.clone(),
     })
 }
 
@@ -168,6 +167,14 @@ pub fn check_source(config: &Config, ahead: &Ahead) -> Result<(), SimError> {
     let Some((at, event)) = first_unsayable(events, config.ring_slots.into()) else {
         return Ok(());
     };
+    if event.kind() == Some(Kind::Gap) && event.second_id > config.ring_slots.into() {
+        let rule = format!(
+            "event {at} is a gap of {} numbers, more than the {} events that may be on the way; \
+             --ring-slots raises that to 16,777,216, and sink ring takes any gap",
+            event.second_id, config.ring_slots
+        );
+        return Err(SimError::key("sink", &packets.origin, rule));
+    }
     let facts = ahead.facts();
     let format = facts.recording.map_or(String::new(), |it| format!(" ({})", it.protocol));
     let kind = event.kind().map_or("unknown", Kind::name);

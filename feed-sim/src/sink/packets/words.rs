@@ -11,32 +11,10 @@ use super::PacketsSink;
 use tickspin_host::packets::PacketSink;
 use tickspin_wire::moldudp64::{Session, end_of_session, heartbeat};
 
-/// Bytes of a session's name that are the run's; the others count its sessions.
-const NAME_BYTES: usize = 4;
-const SESSIONS: u32 = 1_000_000;
-
-/// The first bytes of the run's name and the session's count: `demo000001`.
-#[must_use]
-pub(super) fn session_name(run: &str, count: u32) -> Session {
-    let mut name = [b' '; 10];
-    let start = run.bytes().take(NAME_BYTES);
-    // Repeats after a million sessions.
-    let mut left = count % SESSIONS;
-    let mut digits = [b'0'; 6];
-    for digit in digits.iter_mut().rev() {
-        *digit = b'0' + (left % 10) as u8;
-        left /= 10;
-    }
-    for (place, byte) in name.iter_mut().zip(start.chain(digits)) {
-        *place = byte;
-    }
-    Session(name)
-}
-
 /// The session, its next number, and when something is to be said.
 #[derive(Debug)]
 pub(super) struct Words {
-    run: Box<str>,
+    epoch: u64,
     session: Session,
     session_count: u32,
     next_number: u64,
@@ -52,10 +30,10 @@ pub(super) struct Words {
 }
 
 impl Words {
-    pub(super) fn new(run: &str, nudge_ticks: u64) -> Words {
+    pub(super) fn new(epoch: u64, nudge_ticks: u64) -> Words {
         Words {
-            run: run.into(),
-            session: session_name(run, 1),
+            epoch,
+            session: Session::of_run(epoch, 1),
             session_count: 1,
             next_number: 1,
             nudge_ticks,
@@ -148,7 +126,7 @@ impl<P: PacketSink> PacketsSink<P> {
         self.words.patience = None;
         self.lines.release_all();
         self.words.session_count += 1;
-        self.words.session = session_name(&self.words.run, self.words.session_count);
+        self.words.session = Session::of_run(self.words.epoch, self.words.session_count);
         self.words.next_number = 1;
         self.part.sessions += 1;
         self.say_heartbeat(now);
@@ -167,24 +145,5 @@ impl<P: PacketSink> PacketsSink<P> {
     fn nudge_soon(&mut self, now: u64) {
         self.words.interval = self.terms.nudge_ticks;
         self.words.look_again(now, self.terms.nudge_ticks);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sessions_have_names_that_differ_and_can_be_read() {
-        for (run, count, name) in [
-            ("demo", 1, *b"demo000001"),
-            ("default", 12, *b"defa000012"),
-            ("x", 999_999, *b"x999999   "),
-            ("a.b", 1_000_000, *b"a.b000000 "),
-        ] {
-            let session = session_name(run, count);
-            assert_eq!(session, Session(name));
-            assert!(session.is_plausible() && !session.is_blank());
-        }
     }
 }

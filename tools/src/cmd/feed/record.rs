@@ -139,6 +139,13 @@ fn follow(dir: &RuntimeDir, args: &Args) -> Result<Option<PeerRing>, Failure> {
                 if let Some(at) = look.rings.iter().position(|ring| ring.label() == "events") {
                     return Ok(Some(look.rings.swap_remove(at)));
                 }
+                if look.ring("packets").is_some() {
+                    return Err(Failure::failed(format_args!(
+                        "run {} sends its events as packets: its ring has none to record; capture its \
+                         interface instead (tcpdump -i IFACE -w FILE udp)",
+                        args.name
+                    )));
+                }
                 look.refused.pop().unwrap_or_else(|| "its feed has no ring yet".to_owned())
             }
             Err(error) => error.to_string(),

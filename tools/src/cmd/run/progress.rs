@@ -45,7 +45,7 @@ impl Progress {
             self.look = Look::at(&job.dir, &job.name).ok();
         }
         let Some(look) = &self.look else { return };
-        let Some(events) = look.ring("events") else { return };
+        let Some(events) = look.ring("events").or_else(|| look.ring("packets")) else { return };
         let sent = events.live().cursor;
         if self.first.is_none() && sent > 0 {
             self.first = Some((Instant::now(), sent));

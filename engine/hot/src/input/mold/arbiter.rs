@@ -18,6 +18,8 @@
 //! - A heartbeat, and the end of the session, say which number is next: a hole at the tail is seen.
 //! - Another name is another session, entered at 1; what is undelivered of the old one is lost, and
 //!   its late packets are dropped.
+//! - A feed of ours is followed by the names of its sessions: others' packets on its groups are refused,
+//!   and what was lost of a session is told by a gap before the next one.
 //! - A number far ahead, or behind what its own line brought, is not believed until
 //!   `RETURNED_PACKETS` in a row continue one another. Then it is where the feed stands: ahead, all
 //!   between is a gap; behind, the session has begun again.
@@ -31,6 +33,8 @@ use tickspin_wire::moldudp64::{COUNT_MAX, Content, Packet, Request, Session};
 
 /// A number so far ahead is not believed from one packet: seconds of the busiest feed.
 const AHEAD_MAX: u64 = 1 << 24;
+/// Parked packets that are looked through for holes to be asked for at once: as many requests at most.
+const PACKETS_LOOKED_AT: usize = 64;
 /// Numbers beyond cannot be: no sequence reaches them, and sums with them would not fit.
 const NUMBER_MAX: u64 = u64::MAX >> 1;
 
@@ -81,7 +85,7 @@ struct Progress {
     next: u64,
     /// When a message was delivered last, ticks.
     delivered_at: u64,
-    /// See [`MoldTerms::is_ours`].
+    /// See [`MoldTerms::ours`].
     is_ours: bool,
     counts: MoldCounts,
 }
@@ -96,6 +100,10 @@ struct Hole {
     /// When it is to be asked for next, ticks.
     due: u64,
     is_asked: bool,
+    /// Holes before this number were asked for, at `asked_at`.
+    asked_to: u64,
+    /// See `asked_to`.
+    asked_at: u64,
 }
 
 /// A packet of messages, taken apart.
@@ -202,7 +210,7 @@ impl<'m> Arbiter<'m> {
             terms,
             session: None,
             previous: None,
-            progress: Progress { is_ours: terms.is_ours, ..Progress::default() },
+            progress: Progress { is_ours: terms.ours.is_some(), ..Progress::default() },
             known_end: 0,
             known_since: 0,
             end_at: None,
@@ -281,6 +289,21 @@ impl<'m> Arbiter<'m> {
             self.progress.counts.late += 1;
             return false;
         }
+        if let Some(epoch) = self.terms.ours {
+            let now = self.session.and_then(|session| session.count_in_run(epoch)).unwrap_or(0);
+            match packet.session.count_in_run(epoch) {
+                // Somebody else's, on our groups.
+                None => {
+                    self.refuse();
+                    return false;
+                }
+                Some(count) if count <= now => {
+                    self.progress.counts.late += 1;
+                    return false;
+                }
+                Some(_) => {}
+            }
+        }
         let first = match (self.session, self.terms.join) {
             (None, Join::Here) => packet.sequence,
             (None, Join::At(first)) => first.clamp(1, NUMBER_MAX),
@@ -293,9 +316,13 @@ impl<'m> Arbiter<'m> {
 
     /// From here on `session` is followed, from `first` on.
     fn begin(&mut self, session: Session, first: u64, now: u64, out: &mut impl Deliver) {
-        self.void();
         let replaces = self.session.is_some();
-        if replaces || !self.terms.is_ours {
+        if replaces && self.terms.ours.is_some() {
+            // Every number of the feed's has its event, or its place in a gap.
+            self.progress.lose(self.known_end, out);
+        }
+        self.void();
+        if replaces || self.terms.ours.is_none() {
             out.session(session, first, replaces);
         }
         self.session = Some(session);
@@ -538,11 +565,19 @@ impl<'m> Arbiter<'m> {
                 .parking
                 .front()
                 .map_or(self.known_since.max(self.progress.delivered_at), |front| front.arrived);
-            // What is left of a hole that was being filled is asked for at once: an answer is seldom
-            // as long as the question.
+            // What is left of a hole that is being filled is asked for once the answer goes on no more:
+            // a server sends so many packets a request, and asking for the rest behind each of them
+            // would bring most of them many times.
             let is_rest = self.hole.is_asked && self.hole.since == since;
-            let due = if is_rest { now } else { since.saturating_add(self.terms.wait_ticks) };
-            self.hole = Hole { at: self.progress.next, since, due, is_asked: is_rest };
+            let from = if is_rest { self.progress.delivered_at } else { since };
+            let mut due = from.saturating_add(self.terms.wait_ticks);
+            let Hole { asked_to, asked_at, .. } = self.hole;
+            if !is_rest && self.progress.next < asked_to {
+                // It was asked for together with one before it.
+                due = due.max(asked_at.saturating_add(self.terms.retry_ticks));
+            }
+            let (at, is_asked) = (self.progress.next, is_rest);
+            self.hole = Hole { at, since, due, is_asked, asked_to, asked_at };
         }
         if now.saturating_sub(self.hole.since) >= self.terms.give_up_ticks {
             self.give_up(out);
@@ -556,12 +591,27 @@ impl<'m> Arbiter<'m> {
     #[inline(never)]
     fn ask<Q: Producer<Item = Request>>(&mut self, until: u64, now: u64, requests: &mut Q) {
         let Some(session) = self.session else { return };
-        let count = (until - self.progress.next).min(u64::from(COUNT_MAX)) as u16;
-        let request = Request { session, first: self.progress.next, count };
-        if requests.try_push(request).is_ok() {
-            self.progress.counts.requests += 1;
-        } else {
-            self.progress.counts.requests_refused += 1;
+        let (mut first, mut until) = (self.progress.next, until);
+        for n in 0..PACKETS_LOOKED_AT {
+            if first < until {
+                let count = (until - first).min(u64::from(COUNT_MAX)) as u16;
+                if requests.try_push(Request { session, first, count }).is_ok() {
+                    self.progress.counts.requests += 1;
+                } else {
+                    self.progress.counts.requests_refused += 1;
+                }
+                (self.hole.asked_to, self.hole.asked_at) = (until, now);
+            }
+            // Later holes go with the first, once the other line has had its time for them: where each
+            // waited for the one before, a feed that loses much could not be followed.
+            let Some(before) = self.parking.get(n) else { break };
+            first = before.end();
+            match self.parking.get(n + 1) {
+                Some(behind) if behind.arrived.saturating_add(self.terms.wait_ticks) <= now => {
+                    until = behind.first;
+                }
+                _ => break,
+            }
         }
         self.hole.due = now.saturating_add(self.terms.retry_ticks);
         self.hole.is_asked = true;

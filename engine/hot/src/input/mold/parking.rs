@@ -100,6 +100,13 @@ impl<'m> Parking<'m> {
         self.memory.slots.get(usize::from(*self.memory.order.get(self.start)?))
     }
 
+    /// The `n`-th packet by its number, from 0.
+    #[inline]
+    pub(super) fn get(&self, n: usize) -> Option<&ParkedPacket> {
+        let at = self.start.checked_add(n).filter(|&at| at < self.end)?;
+        self.memory.slots.get(usize::from(*self.memory.order.get(at)?))
+    }
+
     /// Lets it go.
     pub(super) fn pop_front(&mut self) {
         let Some(&slot) = self.memory.order.get(self.start).filter(|_| !self.is_empty()) else {

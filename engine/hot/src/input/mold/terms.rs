@@ -19,9 +19,10 @@ pub struct MoldTerms {
     pub join: Join,
     /// There is a server that answers requests.
     pub asks: bool,
-    /// The feed is ours: its first session is no event, and it sends stamps behind its messages
+    /// The feed is ours, and this is its epoch: its sessions have names by it, one after the other, the
+    /// first is no event, and there are stamps behind its messages
     /// ([`tickspin_wire::moldudp64::stamps`]).
-    pub is_ours: bool,
+    pub ours: Option<u64>,
     /// How long a hole waits for the other line, and for packets out of order, before it is asked for.
     pub wait_ticks: u64,
     /// Between two requests for the same hole.
@@ -42,8 +43,8 @@ impl MoldTerms {
 
     /// The same for a feed of ours.
     #[must_use]
-    pub const fn of_ours(self) -> MoldTerms {
-        MoldTerms { is_ours: true, ..self }
+    pub const fn of_ours(self, epoch: u64) -> MoldTerms {
+        MoldTerms { ours: Some(epoch), ..self }
     }
 
     /// The usual times, by this clock.
@@ -53,7 +54,7 @@ impl MoldTerms {
         MoldTerms {
             join,
             asks,
-            is_ours: false,
+            ours: None,
             wait_ticks: clock.ticks_from_ns(Self::WAIT_NS),
             retry_ticks: clock.ticks_from_ns(Self::RETRY_NS),
             give_up_ticks: clock.ticks_from_ns(give_up_ns),
@@ -102,6 +103,13 @@ impl MoldCounts {
     #[must_use]
     pub fn delivered(&self) -> u64 {
         self.lines.iter().map(|line| line.first).sum()
+    }
+
+    /// Packets of any kind that came: while this grows, the feed's are on their way.
+    #[must_use]
+    pub fn packets(&self) -> u64 {
+        let of_lines: u64 = self.lines.iter().map(|line| line.packets).sum();
+        of_lines + self.heartbeats + self.broken + self.refused + self.late
     }
 
     /// Messages delivered because they were asked for.
