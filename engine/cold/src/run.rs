@@ -331,6 +331,12 @@ fn house(
             }
             Err(RecvTimeoutError::Timeout) => {
                 keep.tick();
+                if let Some(sent) = watch.silence() {
+                    say(&format_args!(
+                        "the feed has sent {sent} events, and no packet of them came in 3 s: are groups, \
+                         ports and interface the same on both sides?"
+                    ));
+                }
                 if watch.look() == Feed::Died {
                     process::request_stop(FEED_DIED);
                 }

@@ -62,6 +62,8 @@ pub struct Links {
 pub struct Watched {
     /// The feed's ring of events, mapped once more: its live words tell whether it halted.
     pub events: PeerRing,
+    /// How far we are on it, read back.
+    pub position: PeerPosition,
     /// Our own tallies.
     pub tallies: TallyReader,
     /// The ring's epoch: that of the run.
@@ -140,6 +142,8 @@ impl Ours {
         let position = take(&mut received, SegmentKind::Position, REQUESTS)?;
         let position = PeerPosition::attach(position).map_err(named("position requests"))?;
         let (epoch, is_lockstep) = (events.epoch(), events.policy() == Policy::Lockstep);
+        let own = self.events.share().to_received().map_err(|error| foreign_io(EVENTS, &error))?;
+        let own = PeerPosition::attach(own).map_err(named("position events, our own"))?;
         let reader = self.tallies.reader();
         let tallies = self.tallies.writer().ok_or(EngineError::Thread("tallies"))?;
         let links = Links {
@@ -150,7 +154,7 @@ impl Ours {
             tallies,
             is_lockstep,
         };
-        Ok((links, Watched { events: watched, tallies: reader, epoch }))
+        Ok((links, Watched { events: watched, position: own, tallies: reader, epoch }))
     }
 }
 

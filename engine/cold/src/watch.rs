@@ -6,8 +6,12 @@
 //! A feed that holds its lock and does nothing is stalled, not dead: it is never taken over.
 
 use crate::segments::Watched;
+use std::time::{Duration, Instant};
 use tickspin_ring::rendezvous::{Claim, Role, Witness};
-use tickspin_ring::{PeerRing, State};
+use tickspin_ring::{PeerPosition, PeerRing, State};
+
+/// So long a feed may send and nothing of it be here before that is told.
+const SILENCE: Duration = Duration::from_secs(3);
 
 /// What a look at the feed shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +28,11 @@ pub enum Feed {
 pub struct Watch {
     feed: Option<Witness>,
     events: PeerRing,
+    position: PeerPosition,
     free_looks: u32,
+    /// Since when the feed sends and we have nothing; told once.
+    silent_since: Option<Instant>,
+    is_silence_told: bool,
 }
 
 impl Watch {
@@ -35,8 +43,26 @@ impl Watch {
             // Kept open: once this process is another user it cannot look into the directory.
             feed: claim.dir().witness(claim.run(), Role::Feed).ok().flatten(),
             events: watched.events,
+            position: watched.position,
             free_looks: 0,
+            silent_since: None,
+            is_silence_told: false,
         }
+    }
+
+    /// How many events the feed has sent of which none has come, once that has been so for three
+    /// seconds; told once. By the shared ring it cannot be.
+    pub fn silence(&mut self) -> Option<u64> {
+        let (sent, taken) = (self.events.live().cursor, self.position.live().0);
+        if sent == 0 || taken > 0 || self.is_silence_told {
+            return None;
+        }
+        let since = *self.silent_since.get_or_insert_with(Instant::now);
+        if since.elapsed() < SILENCE {
+            return None;
+        }
+        self.is_silence_told = true;
+        Some(sent)
     }
 
     /// One look: one small system call.

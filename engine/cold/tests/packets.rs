@@ -369,6 +369,31 @@ fn root_becomes_who_is_named_and_leaves_all_files_to_them() {
 }
 
 #[test]
+fn a_feed_that_sends_elsewhere_is_told_and_does_not_hang_a_signal() {
+    let (place, lines, elsewhere) = (Place::new(), Lines::new(), Lines::new());
+    let waiting = Waiting::by_packets(&place, Policy::Wait);
+    let flags = lines.flags(None);
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    let engine = start(&mut place.engine(&flags));
+    let mut feed = waiting.meet();
+    let begun = Instant::now();
+    let mut number = 0;
+    while begun.elapsed() < Duration::from_millis(3_500) {
+        number += 1;
+        feed.events.pass(1).unwrap();
+        feed.events.beat();
+        elsewhere.both(&packet(session(&feed), number));
+        thread::sleep(Duration::from_millis(20));
+    }
+    engine.signal(15).unwrap();
+    let finished = finish(engine);
+    assert_eq!(finished.code, 143, "{finished:?}");
+    assert!(finished.stderr.contains("no packet of them came"), "{}", finished.stderr);
+    assert_eq!(place.json()["received"], 0);
+    drop(feed);
+}
+
+#[test]
 fn an_engine_that_waits_for_the_other_way_says_so() {
     let (place, lines) = (Place::new(), Lines::new());
     let flags = lines.flags(None);
