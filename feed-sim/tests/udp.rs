@@ -71,7 +71,7 @@ fn every_message_comes_once_from_one_line_the_other_or_the_server() {
     let faults = ["--loss", "0.05", "--duplicate", "0.05", "--reorder", "0.05", "--sink-seed", "7"];
     let started = ticks();
     let mut feed = place.feed(&SYNTH, &[&["--count", "6000"][..], &faults].concat());
-    let (listener, finished) = Listener::meet(&place, &mut feed).finish();
+    let (listener, finished) = Listener::meet(&place, &mut feed).patient().finish();
     assert_eq!(finished.code, 0, "{finished:?}");
     same(&listener.taken, &synth(COUNT));
     assert_eq!(listener.number, COUNT as u64 + 1, "and the end");
@@ -120,7 +120,7 @@ fn a_cable_carries_what_the_loopback_carries() {
         let arguments = ["--count", "6000", "--loss", "0.05", "--sink", sink];
         let (taken, recovered, finished) = place.near(|| {
             let mut feed = place.feed(&SYNTH, &arguments);
-            let (listener, finished) = Listener::meet(&place, &mut feed).finish();
+            let (listener, finished) = Listener::meet(&place, &mut feed).patient().finish();
             (listener.taken, listener.recovered, finished)
         });
         assert_eq!(finished.code, 0, "{sink}: {finished:?}");
@@ -137,7 +137,7 @@ fn in_step_the_same_seed_loses_the_same_packets_and_a_lost_tail_is_found() {
         let place = Place::new();
         let arguments = ["--count", "400", "--lockstep", "--speed", "max", "--loss", "0.2,0.3"];
         let mut feed = place.feed(&SYNTH, &[&arguments[..], &["--sink-seed", seed]].concat());
-        let (listener, finished) = Listener::meet(&place, &mut feed).finish();
+        let (listener, finished) = Listener::meet(&place, &mut feed).patient().finish();
         assert_eq!(finished.code, 0, "{finished:?}");
         same(&listener.taken, &synth(400));
         assert!(number(&place.json(), "/packets/heartbeats") > 1, "said where it stands");

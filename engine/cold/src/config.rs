@@ -176,6 +176,7 @@ pub struct Packets {
     pub recovery: Endpoint,
     pub frames: u32,
     pub parked: u16,
+    pub give_up_ms: u64,
     pub xdp_mode: XdpMode,
     pub user: String,
     pub seccomp: bool,

@@ -59,6 +59,7 @@ pub fn check(config: &Config, layers: &Layers) -> Result<(), EngineError> {
     }
     packets(config, layers)?;
     within("packets.frames", u64::from(config.packets.frames), 64, 1 << 20)?;
+    within("packets.give_up_ms", config.packets.give_up_ms, 1, 60_000)?;
     within("packets.parked", u64::from(config.packets.parked), 16, u64::from(u16::MAX))?;
     within("books.instruments", config.books.instruments as u64, 1, 65_535)?;
     within("books.orders", config.books.orders as u64, 1, 1 << 30)?;

@@ -277,7 +277,9 @@ where
     C: Producer<Item = Spell> + Send + 'static,
 {
     let packets = &baggage.config.packets;
-    let terms = MoldTerms::of(&baggage.clock, Join::At(1), packets.recovery.0.is_some());
+    let (clock, asks) = (&baggage.clock, packets.recovery.0.is_some());
+    let give_up_ns = packets.give_up_ms * 1_000_000;
+    let terms = MoldTerms::of(clock, Join::At(1), asks).giving_up_after(give_up_ns, clock);
     let parked = packets.parked;
     match opened {
         Opened::Ring => carry(baggage, RingEvents),

@@ -174,7 +174,8 @@ fn what_each_line_loses_the_other_brings_and_the_rest_is_asked_for_in_step() {
     let flags = lines.flags(Some(server.address));
     let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
     let fixed = ["--strategy", "probe", "--json"];
-    let engine = start(&mut place.engine(&[&fixed[..], &flags].concat()));
+    let mut command = place.engine(&[&fixed[..], &flags].concat());
+    let engine = start(command.env("TICKSPIN_ENGINE_PACKETS_GIVE_UP_MS", "20000"));
     let mut feed = waiting.meet();
     let session = session(&feed);
     lines.both(&heartbeat(session, 1));

@@ -145,6 +145,8 @@ pub struct Listener {
     is_ended: bool,
     waiting: BTreeMap<u64, Event>,
     hole_since: Option<Instant>,
+    /// Longest wait for a lost packet.
+    pub give_up: Duration,
     asked_at: Instant,
     /// Number of the last event, as the feed counts.
     pub number: u64,
@@ -155,6 +157,12 @@ pub struct Listener {
 }
 
 impl Listener {
+    /// The same listener that waits for lost packets as long as a busy host may take to send them again.
+    pub fn patient(mut self) -> Listener {
+        self.give_up = PATIENCE;
+        self
+    }
+
     /// The run's random number, which its sessions are named by.
     pub fn epoch(&self) -> u64 {
         self.events.peer().epoch()
@@ -205,6 +213,7 @@ impl Listener {
             is_ended: false,
             waiting: BTreeMap::new(),
             hole_since: None,
+            give_up: GIVE_UP,
             asked_at: Instant::now(),
             number: 0,
             heard: Vec::new(),
@@ -284,7 +293,7 @@ impl Listener {
         let since = *self.hole_since.get_or_insert_with(Instant::now);
         let end = self.waiting.keys().next().copied().unwrap_or(self.known_end);
         let missing = end - self.next;
-        if since.elapsed() > GIVE_UP {
+        if since.elapsed() > self.give_up {
             self.number += missing - 1;
             self.own(Kind::Gap);
             self.taken.last_mut().unwrap().second_id = missing;

@@ -41,6 +41,14 @@ impl MoldTerms {
     /// Without a server: ten times what the other line may take.
     pub const GIVE_UP_UNASKED_NS: u64 = 2_000_000;
 
+    /// The same with at most `ns` for a hole; without a server the other line's time is not made longer.
+    #[must_use]
+    pub fn giving_up_after(self, ns: u64, clock: &Clock) -> MoldTerms {
+        let ticks = clock.ticks_from_ns(ns);
+        let give_up_ticks = if self.asks { ticks } else { self.give_up_ticks.min(ticks) };
+        MoldTerms { give_up_ticks, ..self }
+    }
+
     /// The same for a feed of ours.
     #[must_use]
     pub const fn of_ours(self, epoch: u64) -> MoldTerms {
