@@ -10,7 +10,7 @@
 //! An engine started alone does not know where its feed is pinned; it assumes the plan that the
 //! feed, started alone on the same machine, would make ([`tickspin_host::cpu::plan`]).
 
-use crate::config::{Config, Strategy, WaitingWish};
+use crate::config::{Config, InputName, Strategy, WaitingWish};
 use crate::error::EngineError;
 use tickspin_host::cpu::{self, CorePlan, CpuError};
 use tickspin_hot::orders::table_len;
@@ -133,7 +133,15 @@ impl Plan {
             (
                 "rings",
                 format!(
-                    "events in, requests out ({} slots), reports in",
+                    "{}, requests out ({} slots), reports in",
+                    match config.packets.input {
+                        InputName::Ring => "events in".to_owned(),
+                        input => format!(
+                            "events in by packets ({} on {})",
+                            input.name(),
+                            config.packets.interface
+                        ),
+                    },
                     grouped(u64::from(config.rings.requests_slots))
                 ),
             ),

@@ -5,19 +5,16 @@
 
 mod captured;
 
-use captured::{bare, capture, folder, recorded};
+use captured::{bare, capture, folder, recorded, until_quiet};
 use ringbuf::HeapRb;
 use ringbuf::traits::Split;
 use std::path::Path;
-use std::time::{Duration, Instant};
 use tickspin_host::clock::Clock;
 use tickspin_host::memory_source::MemorySource;
-use tickspin_host::packets::PacketSource;
 use tickspin_hot::input::mold::{
     Iex, IexSlot, Join, MoldCounts, MoldInput, MoldMemory, MoldTerms, ParkedPacket, ParkingMemory,
     Reply,
 };
-use tickspin_hot::input::{Input, Polled};
 use tickspin_hot::stamps::EndStamps;
 use tickspin_wire::Event;
 use tickspin_wire::event::Kind;
@@ -29,7 +26,6 @@ fn live(path: &Path, feed: Feed) -> (Vec<Event>, MoldCounts) {
     let (frames, flow) = capture(path, |payload| {
         tickspin_wire::iextp::segment(payload).is_ok_and(|(header, _)| header.feed == feed)
     });
-    let count = frames.len() as u64;
     let source = MemorySource::new(frames, &[flow]).unwrap();
     let terms = MoldTerms::of(&Clock::with_frequency(1_000_000_000), Join::Here, false);
     let mut symbols = vec![IexSlot::default(); 1 << 15];
@@ -43,16 +39,7 @@ fn live(path: &Path, feed: Feed) -> (Vec<Event>, MoldCounts) {
     let (_answers, replies) = HeapRb::<Reply>::new(16).split();
     let queues = (requests, replies);
     let mut input = MoldInput::of(venue, source, EndStamps, queues, memory, terms, 9).unwrap();
-    let quiet = Duration::from_nanos(10 * MoldTerms::GIVE_UP_UNASKED_NS);
-    let (mut events, mut since) = (Vec::new(), Instant::now());
-    while input.source_mut().left() > 0 || since.elapsed() < quiet {
-        if let Polled::Slot { words, .. } = input.poll() {
-            events.push(Event::from_words(words));
-            since = Instant::now();
-        }
-    }
-    let health = input.source_mut().health();
-    assert_eq!((health.received, health.foreign, health.malformed), (count, 0, 0));
+    let events = until_quiet(&mut input);
     (events, *input.counts())
 }
 

@@ -6,14 +6,12 @@
 mod captured;
 mod day;
 
-use captured::{bare, capture, folder, recorded};
+use captured::{bare, capture, folder, recorded, until_quiet};
 use day::{Room, with_input};
-use std::time::{Duration, Instant};
 use tickspin_host::clock::Clock;
 use tickspin_host::memory_source::{Frames, MemorySource};
-use tickspin_host::packets::{Flow, PacketSource};
+use tickspin_host::packets::Flow;
 use tickspin_hot::input::mold::{Join, MoldTerms};
-use tickspin_hot::input::{Input, Polled};
 use tickspin_hot::stamps::EndStamps;
 use tickspin_wire::Event;
 use tickspin_wire::moldudp64::Packet;
@@ -34,24 +32,11 @@ const CAPTURES: [(&str, usize, usize); 9] = [
 
 /// What the live input gives until nothing has come for ten times what a hole may take.
 fn live((frames, flow): (Frames, Flow)) -> Vec<Event> {
-    let count = frames.len() as u64;
     let source = MemorySource::new(frames, &[flow]).unwrap();
     let clock = Clock::with_frequency(1_000_000_000);
     let terms = MoldTerms::of(&clock, Join::Here, false);
     let room = Room { parked: 64, events: 1_024 };
-    with_input((source, EndStamps), room, terms, |input, _, _| {
-        let quiet = Duration::from_nanos(10 * MoldTerms::GIVE_UP_UNASKED_NS);
-        let (mut events, mut since) = (Vec::new(), Instant::now());
-        while input.source_mut().left() > 0 || since.elapsed() < quiet {
-            if let Polled::Slot { words, .. } = input.poll() {
-                events.push(Event::from_words(words));
-                since = Instant::now();
-            }
-        }
-        let health = input.source_mut().health();
-        assert_eq!((health.received, health.foreign, health.malformed), (count, 0, 0));
-        events
-    })
+    with_input((source, EndStamps), room, terms, |input, _, _| until_quiet(input))
 }
 
 #[test]

@@ -1,13 +1,19 @@
 //! Captures of real feeds, as frames for the live input and as their own reader's events.
 #![allow(dead_code, reason = "each test program needs a part of it")]
 
+use ringbuf::traits::{Consumer, Producer};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use tickspin_host::memory_source::Frames;
-use tickspin_host::packets::Flow;
+use std::time::{Duration, Instant};
+use tickspin_host::memory_source::{Frames, MemorySource};
+use tickspin_host::packets::{Flow, PacketSource};
+use tickspin_hot::input::mold::{MoldInput, MoldTerms, Reply, Venue};
+use tickspin_hot::input::{Input, Polled};
+use tickspin_hot::stamps::Stamps;
 use tickspin_recording::{Capture, EventReader, PacketFile};
 use tickspin_wire::Event;
 use tickspin_wire::event::Kind;
+use tickspin_wire::moldudp64::Request;
 use tickspin_wire::net;
 
 /// A folder of the recordings, or `None` where it is missing; with `CI=true` that is a failure.
@@ -39,6 +45,31 @@ pub(crate) fn capture(path: &Path, is_wanted: impl Fn(&[u8]) -> bool) -> (Frames
         assert_eq!(*flow.get_or_insert(this), this, "one flow: {}", path.display());
     }
     (frames, flow.expect("a packet"))
+}
+
+/// All that a live input gives, until nothing has come for ten times what a hole may take; of the frames
+/// each was a datagram of ours.
+pub(crate) fn until_quiet<T, Q, R, V>(
+    input: &mut MoldInput<'_, MemorySource, T, Q, R, V>,
+) -> Vec<Event>
+where
+    T: Stamps,
+    Q: Producer<Item = Request>,
+    R: Consumer<Item = Reply>,
+    V: Venue,
+{
+    let count = input.source_mut().left() as u64;
+    let quiet = Duration::from_nanos(10 * MoldTerms::GIVE_UP_UNASKED_NS);
+    let (mut events, mut since) = (Vec::new(), Instant::now());
+    while input.source_mut().left() > 0 || since.elapsed() < quiet {
+        if let Polled::Slot { words, .. } = input.poll() {
+            events.push(Event::from_words(words));
+            since = Instant::now();
+        }
+    }
+    let health = input.source_mut().health();
+    assert_eq!((health.received, health.foreign, health.malformed), (count, 0, 0));
+    events
 }
 
 /// What the reader of captures gives, to where the file is cut, if it is.

@@ -72,12 +72,6 @@ impl<'m> Iex<'m> {
         Some(Iex { feed, slots, instruments: 0 })
     }
 
-    /// How many instruments have a number.
-    #[must_use]
-    pub const fn instruments(&self) -> u16 {
-        self.instruments
-    }
-
     /// The place of a symbol; true beside it: it is new. `None`: no more room, or no name.
     #[inline]
     fn place(&mut self, symbol: [u8; 8]) -> Option<(&mut IexSlot, bool)> {
